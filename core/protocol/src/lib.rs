@@ -1,1 +1,27 @@
-//! Placeholder.
+//! The ZeroTier V1 protocol as a value.
+//!
+//! A [`Node`](node::Node) is given datagrams, frames and the time, and answers with datagrams,
+//! frames and the time it wants to be woken. It opens no socket, reads no clock, starts no thread
+//! and draws no randomness but from the seed it was built with, so a whole network of nodes can
+//! be run, and run again, inside one test.
+//!
+//! Start with [`node::Node`]. Its module shows the loop that drives it. From there, top down:
+//!
+//! - [`node`]: who tells whom,
+//! - [`peer`], [`roots`], [`network`], [`controller`] …: one subsystem each,
+//! - [`fastpath`]: what happens to a packet, per packet,
+//! - [`identity`], [`world`], [`credential`], [`config`], [`rules`]: the documents nodes sign and
+//!   exchange,
+//! - [`suite`]: the only code that sees keys,
+//! - [`wire`]: bytes and the values they stand for,
+//! - [`address`], [`endpoint`], [`time`], [`error`], [`limits`] …: the words everything is said in.
+#![forbid(unsafe_code)]
+
+pub mod address;
+pub mod endpoint;
+pub mod error;
+pub mod limits;
+pub mod rng;
+pub mod time;
+pub mod transmit;
+pub mod verb;

@@ -1,0 +1,53 @@
+//! Every bound in one place: value, unit, source, and what happens at it.
+
+use core::time::Duration;
+
+/// Length of a packet's header, in bytes, and of the smallest packet (spec 01 §5).
+pub const HEADER_LEN: usize = 28;
+
+/// Longest packet, in bytes, after reassembly and after decompression (spec 01 §5).
+///
+/// Longer ones are dropped and counted as `too_long`.
+pub const PACKET_LEN_MAX: usize = 10_024;
+
+/// Length of a fragment's header, in bytes (spec 01 §10.2).
+pub const FRAGMENT_HEADER_LEN: usize = 16;
+
+/// Most datagrams a packet may be cut into, its head included (spec 01 §10.1).
+pub const FRAGMENTS_MAX: usize = 7;
+
+/// Longest UDP payload sent on a path, in bytes (spec 01 §10.1).
+pub const PHYSICAL_MTU: usize = 1_432;
+
+/// How often a packet may be relayed (spec 01 §12).
+pub const RELAY_HOPS_MAX: u8 = 3;
+
+/// How many packets may wait for their missing fragments at once, per shard.
+///
+/// The reference keeps 32 (spec 01 §10.3). When full, the oldest is given up and counted as
+/// `reassembly_overflow`.
+pub const REASSEMBLY_SLOTS: usize = 64;
+
+/// How many of those one source address may hold, so that one sender cannot displace the others.
+pub const REASSEMBLY_SLOTS_PER_SOURCE: usize = 32;
+
+/// How long a packet may wait for its missing fragments.
+pub const REASSEMBLY_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// What reassembly can pin at worst, in bytes.
+const REASSEMBLY_BYTES_MAX: usize = REASSEMBLY_SLOTS * PACKET_LEN_MAX;
+
+// A network extension on a phone lives in 50 MiB; reassembly may have no more than 1 of them.
+const _: () = assert!(REASSEMBLY_BYTES_MAX <= 1024 * 1024);
+
+/// Protocol version this node announces (spec 02 §2.13).
+pub const PROTOCOL_VERSION: u8 = 12;
+
+/// Oldest protocol version that is spoken to (spec 02 §2.1).
+pub const PROTOCOL_VERSION_MIN: u8 = 4;
+
+/// Software version this node announces in HELLO: major, minor, revision.
+pub const SOFTWARE_VERSION: (u8, u8, u16) = (1, 14, 1);
+
+/// MTU of a virtual network whose configuration names none (spec 03 §5.2).
+pub const NETWORK_MTU_DEFAULT: u16 = 2_800;
