@@ -11,8 +11,19 @@ use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 
 /// A node's 40-bit address, as its five big-endian bytes.
 #[derive(
-    Clone, Copy, Default, Eq, FromBytes, Hash, Immutable, IntoBytes, KnownLayout, Ord, PartialEq,
-    PartialOrd, Unaligned,
+    Clone,
+    Copy,
+    Default,
+    Eq,
+    FromBytes,
+    Hash,
+    Immutable,
+    IntoBytes,
+    KnownLayout,
+    Ord,
+    PartialEq,
+    PartialOrd,
+    Unaligned,
 )]
 #[repr(transparent)]
 pub struct Address([u8; 5]);
@@ -175,8 +186,19 @@ impl FromStr for NetworkId {
 
 /// An Ethernet address.
 #[derive(
-    Clone, Copy, Default, Eq, FromBytes, Hash, Immutable, IntoBytes, KnownLayout, Ord, PartialEq,
-    PartialOrd, Unaligned,
+    Clone,
+    Copy,
+    Default,
+    Eq,
+    FromBytes,
+    Hash,
+    Immutable,
+    IntoBytes,
+    KnownLayout,
+    Ord,
+    PartialEq,
+    PartialOrd,
+    Unaligned,
 )]
 #[repr(transparent)]
 pub struct Mac([u8; 6]);

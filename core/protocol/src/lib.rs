@@ -25,3 +25,20 @@ pub mod rng;
 pub mod time;
 pub mod transmit;
 pub mod verb;
+
+pub mod wire;
+
+pub mod config;
+pub mod credential;
+pub mod dictionary;
+pub mod identity;
+pub mod rules;
+pub mod suite;
+pub mod world;
+
+pub mod event;
+pub mod outbox;
+
+pub mod fastpath;
+
+pub mod node;

@@ -107,7 +107,8 @@ mod tests {
     /// The table of spec 01 §10.4.
     #[test]
     fn packets_are_cut_as_the_specification_says() {
-        let cases = [(1433, 2, 725), (2838, 2, 1427), (2851, 3, 961), (8000, 6, 1347), (9928, 7, 1432)];
+        let cases =
+            [(1433, 2, 725), (2838, 2, 1427), (2851, 3, 961), (8000, 6, 1347), (9928, 7, 1432)];
 
         for (packet_len, count, datagram_len) in cases {
             let cut = Cut::even(packet_len, 1432).unwrap();

@@ -1,0 +1,112 @@
+//! What the node tells its host.
+
+use core::net::{IpAddr, SocketAddr};
+
+use crate::address::{Address, Mac, NetworkId};
+
+/// Something the host should know or do.
+#[derive(Clone, Debug, Eq, PartialEq)]
+#[non_exhaustive]
+pub enum Event {
+    /// A root answered, or none has for a while.
+    Online(bool),
+    /// A network's status or what it asks of the host changed.
+    Network(Box<NetworkStatus>),
+    /// The network was left; its port should go.
+    NetworkLeft(NetworkId),
+    /// The way to a peer changed.
+    Peer {
+        /// The peer.
+        address: Address,
+        /// The path in use, `None` if packets are relayed.
+        path: Option<SocketAddr>,
+    },
+    /// Another identity holds this node's address; an upstream says so.
+    IdentityCollision,
+    /// State to save (`Some`) or remove (`None`).
+    Store {
+        /// What it is.
+        key: StoreKey,
+        /// The bytes to keep.
+        value: Option<Vec<u8>>,
+    },
+}
+
+/// Names a piece of state that outlives the node.
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub enum StoreKey {
+    /// The planet in force: a serialized world.
+    Planet,
+    /// A moon: a serialized world.
+    Moon(u64),
+    /// A network's cached configuration: a dictionary, or one newline while there is none.
+    Network(NetworkId),
+    /// A peer's identity and addresses (spec 02 §12).
+    Peer(Address),
+    /// A network this node controls: JSON (spec 04 §6.1).
+    ControllerNetwork(NetworkId),
+    /// A member of such a network: JSON (spec 04 §6.3).
+    ControllerMember(NetworkId, Address),
+}
+
+/// Where a network stands (spec 03 §2.5).
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub enum Standing {
+    /// The controller has not answered.
+    RequestingConfiguration,
+    /// Configured.
+    Ok,
+    /// The controller refuses this member.
+    AccessDenied,
+    /// The controller knows no such network, or is none.
+    NotFound,
+    /// The user has to log in.
+    AuthenticationRequired,
+    /// The rules cannot be evaluated by this version; no traffic passes.
+    UnsupportedRules,
+}
+
+impl Standing {
+    /// Returns the name the reference's API uses, or ours where it has none.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::RequestingConfiguration => "REQUESTING_CONFIGURATION",
+            Self::Ok => "OK",
+            Self::AccessDenied => "ACCESS_DENIED",
+            Self::NotFound => "NOT_FOUND",
+            Self::AuthenticationRequired => "AUTHENTICATION_REQUIRED",
+            Self::UnsupportedRules => "UNSUPPORTED_RULES",
+        }
+    }
+}
+
+/// A route the network asks the host to install.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Route {
+    /// Destination network address, host bits zero.
+    pub target: IpAddr,
+    /// Prefix length of `target`.
+    pub bits: u8,
+    /// The gateway; `None` if on-link.
+    pub via: Option<IpAddr>,
+}
+
+/// What the host needs to know of a network.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct NetworkStatus {
+    /// Which network.
+    pub id: NetworkId,
+    /// Where it stands.
+    pub standing: Standing,
+    /// Its name, empty while unknown.
+    pub name: String,
+    /// This node's MAC on it.
+    pub mac: Mac,
+    /// The MTU of its port, in bytes.
+    pub mtu: u16,
+    /// This node's managed addresses, with prefix lengths.
+    pub addresses: Vec<(IpAddr, u8)>,
+    /// Managed routes.
+    pub routes: Vec<Route>,
+}

@@ -1,0 +1,69 @@
+//! What the host asks of a node.
+
+use core::net::SocketAddr;
+
+use crate::address::{Address, NetworkId};
+use crate::transmit::PortMode;
+
+/// Something the host asks for.
+#[derive(Clone, Debug, Eq, PartialEq)]
+#[non_exhaustive]
+pub enum Command {
+    /// Join a network, or start from its cached configuration. Joining twice changes only the mode.
+    Join {
+        /// Which network.
+        network: NetworkId,
+        /// What its port exchanges.
+        mode: PortMode,
+        /// The configuration saved under [`StoreKey::Network`](crate::event::StoreKey::Network), if any.
+        cached: Option<Vec<u8>>,
+    },
+    /// Leave a network and forget its configuration.
+    Leave(NetworkId),
+    /// The machine's own physical addresses, with the port peers reach them at: what
+    /// PUSH_DIRECT_PATHS offers. Replaces the previous list.
+    LocalAddresses(Vec<SocketAddr>),
+    /// Remember a peer saved under [`StoreKey::Peer`](crate::event::StoreKey::Peer).
+    LoadPeer(Vec<u8>),
+    /// Take in a network this node controls: the JSON saved under
+    /// [`StoreKey::ControllerNetwork`](crate::event::StoreKey::ControllerNetwork), at start or because an operator changed it.
+    LoadControllerNetwork {
+        /// Which network.
+        network: NetworkId,
+        /// The record.
+        json: Vec<u8>,
+    },
+    /// Take in a member record likewise. What changed takes effect at once: a member admitted is
+    /// sent its configuration, one no longer authorized is revoked.
+    LoadControllerMember {
+        /// Which network.
+        network: NetworkId,
+        /// Which member.
+        member: Address,
+        /// The record.
+        json: Vec<u8>,
+    },
+    /// Save everything that is saved at shutdown: known peers.
+    Flush,
+}
+
+/// Why a command was refused. Nothing has changed.
+#[derive(Clone, Copy, Debug, Eq, thiserror::Error, PartialEq)]
+#[non_exhaustive]
+pub enum CommandError {
+    /// No controller can be asked for the network's configuration.
+    #[error("no node can be the controller of network {0}")]
+    InvalidNetwork(NetworkId),
+    /// The network is not joined.
+    #[error("network {0} is not joined")]
+    NotJoined(NetworkId),
+    /// This node is not the network's controller, or no controller at all.
+    #[error("this node does not control network {0}")]
+    NotController(NetworkId),
+    /// The bytes given are not what they should be.
+    #[error("the {0} given is malformed")]
+    Malformed(&'static str),
+    /// A bounded table is full.
+    #[error("too many {0}")]
+    TooMany(&'static str),
+}

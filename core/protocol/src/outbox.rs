@@ -1,0 +1,101 @@
+//! What subsystems hand out: packets to send, frames to inject, state to save, news for the host.
+//!
+//! A subsystem never calls another and never sends. It pushes here, and `node/dispatch.rs` carries
+//! on when the call returns.
+
+use std::collections::VecDeque;
+
+use crate::address::{Address, Mac, NetworkId};
+use crate::endpoint::Path;
+use crate::event::Event;
+use crate::fastpath::tables::Tables;
+use crate::identity::{Identity, SecretIdentity};
+use crate::rng::Rng;
+use crate::time::{Instant, UnixMillis};
+use crate::verb::Verb;
+
+/// What every method of a subsystem is given.
+pub struct Ctx<'a> {
+    /// The time, read once per call of the node.
+    pub now: Instant,
+    /// The wall clock's time.
+    pub unix: UnixMillis,
+    /// Chance.
+    pub rng: &'a mut Rng,
+    /// Who this node is.
+    pub me: &'a SecretIdentity,
+    /// What the data plane reads.
+    pub tables: &'a mut Tables,
+    /// What the subsystem says.
+    pub out: &'a mut Outbox,
+}
+
+/// Who is known, for subsystems that check signatures.
+pub trait Directory {
+    /// Returns the identity that holds `address`, if it is known.
+    fn identity(&self, address: Address) -> Option<&Identity>;
+}
+
+/// A packet that shall be sent.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Outgoing {
+    /// Who for. The node's own address loops back: the body is dispatched as if received.
+    pub to: Address,
+    /// What it asks.
+    pub verb: Verb,
+    /// What follows the verb byte, uncompressed.
+    pub body: Vec<u8>,
+    /// Which way.
+    pub route: Route,
+}
+
+/// Which way a packet goes.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Route {
+    /// The best path, else relayed, else queued until there is one (spec 02 §4.6).
+    Best,
+    /// This path and no other, in one datagram if it is at most a packet long.
+    Direct(Path),
+}
+
+/// Everything subsystems have said and nobody has acted on yet.
+#[derive(Debug, Default)]
+pub struct Outbox {
+    /// Packets to send, in order.
+    pub packets: VecDeque<Outgoing>,
+    /// Ethernet frames that the node itself sends to a network, as if the host had.
+    pub frames: VecDeque<OwnedFrame>,
+    /// Ethernet frames for the host, as if the network had sent them.
+    pub deliveries: VecDeque<OwnedFrame>,
+    /// Addresses whose identity somebody needs.
+    pub whois: VecDeque<Address>,
+    /// News for the host and state to save.
+    pub events: VecDeque<Event>,
+}
+
+/// A frame that outlives the call it came from.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct OwnedFrame {
+    /// The network it is sent to or came from.
+    pub network: NetworkId,
+    /// Who it is for.
+    pub destination: Mac,
+    /// Who it is from.
+    pub source: Mac,
+    /// What the payload is.
+    pub ethertype: u16,
+    /// What follows the Ethernet header.
+    pub payload: Vec<u8>,
+}
+
+impl Outbox {
+    /// Sends `body` to `to` by the best way there is.
+    pub fn send(&mut self, to: Address, verb: Verb, body: Vec<u8>) {
+        self.packets.push_back(Outgoing { to, verb, body, route: Route::Best });
+    }
+
+    /// Sends `body` to `to` on `path`.
+    pub fn send_on(&mut self, path: Path, to: Address, verb: Verb, body: Vec<u8>) {
+        self.packets.push_back(Outgoing { to, verb, body, route: Route::Direct(path) });
+    }
+}
