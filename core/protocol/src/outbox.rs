@@ -36,6 +36,23 @@ pub trait Directory {
     fn identity(&self, address: Address) -> Option<&Identity>;
 }
 
+/// A packet that was received, opened and is authentic.
+#[derive(Clone, Copy, Debug)]
+pub struct Received<'a> {
+    /// Who sealed it.
+    pub from: Address,
+    /// The path its head came by.
+    pub path: Path,
+    /// How often it was relayed; `path` leads to the sender only if this is 0.
+    pub hops: u8,
+    /// What it asks.
+    pub verb: Verb,
+    /// Its ID as on the wire.
+    pub packet_id: u64,
+    /// What follows the verb byte, decompressed.
+    pub body: &'a [u8],
+}
+
 /// A packet that shall be sent.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Outgoing {
@@ -69,6 +86,8 @@ pub struct Outbox {
     pub deliveries: VecDeque<OwnedFrame>,
     /// Addresses whose identity somebody needs.
     pub whois: VecDeque<Address>,
+    /// Paths on which this side's NAT shall be opened by a datagram that need not arrive.
+    pub punches: VecDeque<Path>,
     /// News for the host and state to save.
     pub events: VecDeque<Event>,
 }

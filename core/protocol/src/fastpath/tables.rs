@@ -11,6 +11,7 @@ use foldhash::fast::FixedState;
 
 use crate::address::{Address, Mac, NetworkId};
 use crate::endpoint::Path;
+use crate::event::Route;
 use crate::suite::PeerKeys;
 use crate::time::Instant;
 use crate::transmit::PortMode;
@@ -23,6 +24,8 @@ pub struct Tables {
     pub is_upstream: bool,
     /// Where packets go for whom there is no direct path: the best root and the way to it.
     pub upstream: Option<(Address, Path)>,
+    /// Every root of every world in force but this node, by ascending address.
+    pub upstreams: Vec<Address>,
     peers: HashMap<Address, PeerView, FixedState>,
     networks: HashMap<NetworkId, NetworkView, FixedState>,
 }
@@ -66,6 +69,10 @@ pub struct NetworkView {
     pub bridges: BTreeSet<Address>,
     /// What is known of other members, admitted or not.
     pub members: HashMap<Address, MemberView, FixedState>,
+    /// This node's managed addresses, with prefix lengths.
+    pub addresses: Vec<(IpAddr, u8)>,
+    /// Managed routes, most specific first.
+    pub routes: Vec<Route>,
     /// Resolved next hops of an L3 port.
     pub neighbors: HashMap<IpAddr, Mac, FixedState>,
 }
@@ -79,4 +86,74 @@ pub struct MemberView {
     pub push_due: Instant,
     /// From when on our multicast groups are due to be announced when it is heard.
     pub announce_due: Instant,
+}
+
+impl Tables {
+    /// Returns the tables of node `me`, which knows nobody. `seed` keys the hash tables.
+    #[must_use]
+    pub fn new(me: Address, seed: u64) -> Self {
+        let hasher = FixedState::with_seed(seed);
+        Self {
+            me,
+            is_upstream: false,
+            upstream: None,
+            upstreams: Vec::new(),
+            peers: HashMap::with_hasher(hasher),
+            networks: HashMap::with_hasher(hasher),
+        }
+    }
+
+    /// Returns the peer at `address`.
+    #[must_use]
+    pub fn peer(&self, address: Address) -> Option<&PeerView> {
+        self.peers.get(&address)
+    }
+
+    /// Returns the peer at `address`, to change it.
+    pub fn peer_mut(&mut self, address: Address) -> Option<&mut PeerView> {
+        self.peers.get_mut(&address)
+    }
+
+    /// Makes `view` what the data plane sees of the peer at `address`.
+    pub fn insert_peer(&mut self, address: Address, view: PeerView) {
+        self.peers.insert(address, view);
+    }
+
+    /// Forgets the peer at `address`.
+    pub fn remove_peer(&mut self, address: Address) {
+        self.peers.remove(&address);
+    }
+
+    /// Returns the network `id`.
+    #[must_use]
+    pub fn network(&self, id: NetworkId) -> Option<&NetworkView> {
+        self.networks.get(&id)
+    }
+
+    /// Returns the network `id`, to change it.
+    pub fn network_mut(&mut self, id: NetworkId) -> Option<&mut NetworkView> {
+        self.networks.get_mut(&id)
+    }
+
+    /// Makes `view` what the data plane sees of network `id`.
+    pub fn insert_network(&mut self, id: NetworkId, view: NetworkView) {
+        self.networks.insert(id, view);
+    }
+
+    /// Forgets network `id`.
+    pub fn remove_network(&mut self, id: NetworkId) {
+        self.networks.remove(&id);
+    }
+}
+
+impl NetworkView {
+    /// Returns whether frames from and to `peer` may pass (spec 03 §6.2).
+    #[must_use]
+    pub fn admits(&self, peer: Address) -> bool {
+        match self.admission {
+            Admission::Nobody => false,
+            Admission::Everybody => true,
+            Admission::Members => self.members.get(&peer).is_some_and(|member| member.admitted),
+        }
+    }
 }
