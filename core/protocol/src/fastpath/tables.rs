@@ -98,7 +98,7 @@ impl Tables {
             is_upstream: false,
             upstream: None,
             upstreams: Vec::new(),
-            peers: HashMap::with_hasher(hasher),
+            peers: HashMap::with_hasher(hasher.clone()),
             networks: HashMap::with_hasher(hasher),
         }
     }
