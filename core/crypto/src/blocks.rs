@@ -52,3 +52,60 @@ where
 
     tail
 }
+
+/// Messages cut at random, for tests that show that cuts change nothing.
+#[cfg(test)]
+pub(crate) mod cuts {
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+
+    /// Any message of up to a few hundred bytes, with the lengths to cut it into.
+    pub(crate) fn any_cut_message() -> impl Strategy<Value = (Vec<u8>, Vec<usize>)> {
+        (vec(any::<u8>(), 0..400), vec(0_usize..80, 0..12))
+    }
+
+    /// Cuts `message` into pieces of these lengths, as far as it goes, and the rest.
+    pub(crate) fn cut<'a>(mut message: &'a mut [u8], lens: &[usize]) -> Vec<&'a mut [u8]> {
+        let mut pieces = Vec::new();
+        for len in lens {
+            let (piece, rest) = message.split_at_mut(message.len().min(*len));
+            pieces.push(piece);
+            message = rest;
+        }
+        pieces.push(message);
+        pieces
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use ghash::GHash;
+    use poly1305::Poly1305;
+    use poly1305::universal_hash::KeyInit;
+    use proptest::prelude::*;
+
+    use super::cuts::{any_cut_message, cut};
+    use super::*;
+
+    proptest! {
+        /// Compares with what the hashes make of the whole message by themselves.
+        #[test]
+        fn cuts_do_not_change_a_hash((mut message, lens) in any_cut_message()) {
+            let poly1305 = Poly1305::new(&[7; 32].into());
+            let ghash = GHash::new(&[7; 16].into());
+            let whole_poly1305 = poly1305.clone().compute_unpadded(&message);
+            let mut whole_ghash = ghash.clone();
+            whole_ghash.update_padded(&message);
+            let pieces = cut(&mut message, &lens);
+
+            let mut cut_poly1305 = poly1305;
+            let tail = absorb(&mut cut_poly1305, &pieces);
+            prop_assert_eq!(cut_poly1305.compute_unpadded(tail.as_bytes()), whole_poly1305);
+
+            let mut cut_ghash = ghash;
+            let tail = absorb(&mut cut_ghash, &pieces);
+            cut_ghash.update_padded(tail.as_bytes());
+            prop_assert_eq!(cut_ghash.finalize(), whole_ghash.finalize());
+        }
+    }
+}

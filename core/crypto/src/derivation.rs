@@ -22,6 +22,9 @@ const BLOCK_WORDS: usize = 8;
 /// Blocks of keystream made at a time: one page.
 const BATCH_BLOCKS: usize = 64;
 
+// Both walks use up every batch of keystream.
+const _: () = assert!(TABLE_WORDS.is_multiple_of(2 * BATCH_BLOCKS * BLOCK_WORDS));
+
 /// Returns the digest of `public_key`, both its X25519 and its Ed25519 half.
 ///
 /// Takes 2 MiB of heap for as long as it runs.
@@ -123,5 +126,76 @@ fn bytes(words: &Block) -> [u8; 64] {
     bytes
 }
 
-// Every batch of keystream is used up.
-const _: () = assert!(TABLE_WORDS.is_multiple_of(2 * BATCH_BLOCKS * BLOCK_WORDS));
+#[cfg(test)]
+mod tests {
+    use hex_literal::hex;
+
+    use super::*;
+
+    // From vectors/identity.json, valid-0.
+    const PUBLIC: [u8; 64] = hex!(
+        "ac3d46abe0c21f3cfe7a6c8d6a85cfcffcb82fbd55af6a4d6350657c68200843"
+        "fa2e16f9418bbd9702cae365f2af5fb4c420908b803a681d4daef6114d78a2d7"
+    );
+    const DIGEST: [u8; 64] = hex!(
+        "10b1afd388c4c1561f184ed54cd5bd012a1c8edf5a5975200bb15608dba0b5eb"
+        "b9faa360a0c6bf99cf684e015bf5bda9d347a4867a5515fa48c6c58e4df28b72"
+    );
+
+    #[test]
+    fn an_address_is_derived_as_the_reference_does() {
+        let digest = derive(&PUBLIC);
+
+        assert_eq!(digest, DIGEST);
+        assert!(is_proof_of_work(&digest));
+        assert_eq!(address(&digest), hex!("8e4df28b72"));
+    }
+
+    #[test]
+    fn the_table_goes_through_the_states_the_reference_goes_through() {
+        let seed = sha512(&[&PUBLIC]);
+        let mut keystream = Keystream::new(&seed);
+        let mut table = vec![0; TABLE_WORDS];
+
+        fill(&mut table, &mut keystream);
+        assert_eq!(
+            hash_of(&table),
+            hex!(
+                "745d2d8457237009886e31a0df5ce049ce64d71909b2f5a43c069774519de97b"
+                "89d75ee1f2d6e26bfe6e45bd617574f501a9b758f75488d4de9183126cebd5a2"
+            )
+        );
+
+        mix(&mut words(&seed), &mut table, &mut keystream);
+        assert_eq!(
+            hash_of(&table),
+            hex!(
+                "f8128a758a83a3d8ea282b52eeed92b34a92a69c27309d78e5ba1f6666126728"
+                "23e69ed26f34c27a7b602beafab0bee5e381bcc08b8308d1d6f691928965b8fd"
+            )
+        );
+    }
+
+    /// From vectors/identity.json, corrupt-ed25519-key: the last digit of [`PUBLIC`] is changed.
+    #[test]
+    fn another_key_has_another_address() {
+        let mut public = PUBLIC;
+        public[63] = 0xd0;
+
+        assert_ne!(address(&derive(&public)), address(&DIGEST));
+    }
+
+    #[test]
+    fn sixteen_is_the_largest_first_byte_that_proves_work() {
+        let mut digest = DIGEST;
+        for first in 0..=u8::MAX {
+            digest[0] = first;
+            assert_eq!(is_proof_of_work(&digest), first <= 16, "first byte {first}");
+        }
+    }
+
+    fn hash_of(table: &[u64]) -> [u8; 64] {
+        let raw: Vec<u8> = table.iter().flat_map(|word| word.to_be_bytes()).collect();
+        sha512(&[&raw])
+    }
+}

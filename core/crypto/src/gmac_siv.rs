@@ -7,7 +7,7 @@
 //! ```text
 //!  fold  = left and right half of GMAC(k0, IV, aad ‖ message), XORed
 //!  T     = AES(k1, IV ‖ fold)                     the tag, 16 bytes
-//!  body  = AES-CTR(k1, T with bit 31 clear, message)
+//!  body  = AES-CTR(k1, from T with the top bit of its last 4 bytes clear, message)
 //! ```
 //!
 //! Verifying takes the message in clear, so [`GmacSiv::open`] decrypts before it knows whether it
@@ -24,6 +24,7 @@ use ctr::{CtrCore, flavors};
 use ghash::GHash;
 use ghash::universal_hash::UniversalHash;
 use subtle::ConstantTimeEq;
+use zeroize::Zeroize;
 
 use crate::NotAuthentic;
 use crate::agreement::PEER_KEY_LEN;
@@ -61,7 +62,7 @@ impl GmacSiv {
         let mut h = Block::default();
         gmac.encrypt_block(&mut h);
         let ghash = GHash::new(&h);
-        h.fill(0);
+        h.zeroize();
 
         Self { gmac, ghash, encryption }
     }
@@ -151,5 +152,84 @@ impl GmacSiv {
 impl fmt::Debug for GmacSiv {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("GmacSiv(..)")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use hex_literal::hex;
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::blocks::cuts::{any_cut_message, cut};
+
+    // From vectors/aes_gmac_siv_packets.json, aes-gmac-siv-43.
+    const KEY: [u8; PEER_KEY_LEN] = hex!(
+        "92b68606292e237b9731c9cf91717c72b7c6668d56a5bc47f8d30c5ff457bc94"
+        "241305fe6e2ffdebe5b808fb6bf93f8e"
+    );
+    const IV: [u8; 8] = hex!("db67696b75ec1445");
+    const AAD: [u8; AAD_LEN] = hex!("f9d05d89db8e4df28b7218");
+    const CLEAR: [u8; 16] = hex!("082ff7a09ead38ce80f932a60a214176");
+    const SEALED: [u8; 16] = hex!("686219db17792d828db9c56b7d9d0b75");
+    const TAG: [u8; TAG_LEN] = hex!("a684f4c428085eafd72435eae928508c");
+
+    #[test]
+    fn a_message_is_sealed_and_opened_as_the_reference_does() {
+        let keys = GmacSiv::new(&KEY);
+        let mut message = CLEAR;
+
+        let tag = keys.seal(&IV, &AAD, &mut [&mut message]);
+        assert_eq!((tag, message), (TAG, SEALED));
+
+        let opened = keys.open(&tag, &AAD, &mut [&mut message]);
+        assert_eq!((opened, message), (Ok(()), CLEAR));
+    }
+
+    #[test]
+    fn any_flipped_bit_is_refused_and_nothing_is_given_out() {
+        let keys = GmacSiv::new(&KEY);
+        let sealed = [TAG.as_slice(), &AAD, &SEALED].concat();
+
+        for bit in 0..sealed.len() * 8 {
+            let mut sealed = sealed.clone();
+            sealed[bit / 8] ^= 1 << (bit % 8);
+            let (tag, rest) = sealed.split_first_chunk().unwrap();
+            let (aad, message) = rest.split_first_chunk().unwrap();
+            let mut message = message.to_vec();
+            let (head, tail) = message.split_at_mut(5);
+
+            assert_eq!(keys.open(tag, aad, &mut [head, tail]), Err(NotAuthentic), "bit {bit}");
+            assert_eq!(message, [0; SEALED.len()], "bit {bit}");
+        }
+    }
+
+    #[test]
+    fn keys_are_shared_between_threads_and_not_shown() {
+        fn is_shared<T: Send + Sync>(_: &T) {}
+        let keys = GmacSiv::new(&KEY);
+
+        is_shared(&keys);
+        assert_eq!(format!("{keys:?}"), "GmacSiv(..)");
+    }
+
+    proptest! {
+        #[test]
+        fn cuts_do_not_change_a_message(
+            (clear, lens) in any_cut_message(),
+            iv: [u8; 8],
+            aad: [u8; AAD_LEN],
+        ) {
+            let keys = GmacSiv::new(&KEY);
+            let mut whole = clear.clone();
+            let mut in_pieces = clear.clone();
+
+            let tag = keys.seal(&iv, &aad, &mut [&mut whole]);
+            prop_assert_eq!(keys.seal(&iv, &aad, &mut cut(&mut in_pieces, &lens)), tag);
+            prop_assert_eq!(&in_pieces, &whole);
+
+            prop_assert_eq!(keys.open(&tag, &aad, &mut cut(&mut in_pieces, &lens)), Ok(()));
+            prop_assert_eq!(&in_pieces, &clear);
+        }
     }
 }

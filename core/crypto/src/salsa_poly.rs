@@ -112,3 +112,105 @@ fn tag(mut poly1305: Poly1305, pieces: &[&mut [u8]]) -> [u8; TAG_LEN] {
     tag.copy_from_slice(&full[..TAG_LEN]);
     tag
 }
+
+#[cfg(test)]
+mod tests {
+    use hex_literal::hex;
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::blocks::cuts::{any_cut_message, cut};
+
+    // From vectors/salsa_poly_packets.json, salsa2012-poly1305-43. The key is the mangled one.
+    const KEY: [u8; 32] = hex!("ecedcd99f61db4bd6ee194464aff31803cb4eea656a5bc47f8d30c5ff457bc94");
+    const NONCE: [u8; 8] = hex!("7e5b4b9fdf3397c6");
+    const CLEAR: [u8; 16] = hex!("08b21e001b5a08816835a203931afbca");
+    const SEALED: [u8; 16] = hex!("20932a093d6b87bbdc1ae395478a9af0");
+    const TAG: [u8; TAG_LEN] = hex!("ee8828aa8b01774c");
+
+    #[test]
+    fn a_message_is_sealed_and_opened_as_the_reference_does() {
+        let mut message = CLEAR;
+
+        let tag = salsa12_poly1305_seal(&KEY, &NONCE, Encrypt::Yes, &mut [&mut message]);
+        assert_eq!((tag, message), (TAG, SEALED));
+
+        let opened = salsa12_poly1305_open(&KEY, &NONCE, Encrypt::Yes, &tag, &mut [&mut message]);
+        assert_eq!((opened, message), (Ok(()), CLEAR));
+    }
+
+    /// From vectors/salsa_poly_packets.json, poly1305-none-28.
+    #[test]
+    fn a_message_can_be_authenticated_without_being_encrypted() {
+        let key = hex!("9bc8f9d5cda7c7ba6ee194464aff31803cb4669156a5bc47f8d30c5ff457bc94");
+        let nonce = hex!("097e7fd3e489e4c1");
+        let mut message = hex!("01");
+
+        let tag = salsa12_poly1305_seal(&key, &nonce, Encrypt::No, &mut [&mut message]);
+
+        assert_eq!((tag, message), (hex!("c5226fdf40141414"), hex!("01")));
+        let opened = salsa12_poly1305_open(&key, &nonce, Encrypt::No, &tag, &mut [&mut message]);
+        assert_eq!((opened, message), (Ok(()), hex!("01")));
+    }
+
+    /// From vectors/salsa_poly_packets.json, hello-with-crypt-field-v6.
+    #[test]
+    fn masking_twice_unmasks() {
+        let key = hex!("92b68606292e237b9731c9cf91717c72b7c6668d56a5bc47f8d30c5ff457bc94");
+        let nonce = hex!("ebc58d44c829c4b8");
+        let clear = hex!(
+            "00027f000000000000100000000000000015b37f000000000000100100000000"
+            "000015b4"
+        );
+        let masked = hex!(
+            "ce4b7a7cad4c027b1c5da6e2a9255944d81f8faaf60aee9ea8093591a832a02a"
+            "36b124a0"
+        );
+        let mut tail = clear;
+
+        salsa12_xor(&key, &nonce, &mut tail);
+        assert_eq!(tail, masked);
+
+        salsa12_xor(&key, &nonce, &mut tail);
+        assert_eq!(tail, clear);
+    }
+
+    #[test]
+    fn any_flipped_bit_is_refused_and_the_message_left_alone() {
+        for bit in 0..(TAG_LEN + SEALED.len()) * 8 {
+            let (mut tag, mut message) = (TAG, SEALED);
+            let byte = bit / 8;
+            let target = if byte < TAG_LEN { &mut tag[byte] } else { &mut message[byte - TAG_LEN] };
+            *target ^= 1 << (bit % 8);
+            let received = message;
+
+            let opened =
+                salsa12_poly1305_open(&KEY, &NONCE, Encrypt::Yes, &tag, &mut [&mut message]);
+
+            assert_eq!((opened, message), (Err(NotAuthentic), received), "bit {bit}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn cuts_do_not_change_a_message(
+            (clear, lens) in any_cut_message(),
+            key: [u8; 32],
+            nonce: [u8; 8],
+            encrypted: bool,
+        ) {
+            let encrypt = if encrypted { Encrypt::Yes } else { Encrypt::No };
+            let mut whole = clear.clone();
+            let mut in_pieces = clear.clone();
+
+            let tag = salsa12_poly1305_seal(&key, &nonce, encrypt, &mut [&mut whole]);
+            let pieces = &mut cut(&mut in_pieces, &lens);
+            prop_assert_eq!(salsa12_poly1305_seal(&key, &nonce, encrypt, pieces), tag);
+            prop_assert_eq!(&in_pieces, &whole);
+
+            let pieces = &mut cut(&mut in_pieces, &lens);
+            prop_assert_eq!(salsa12_poly1305_open(&key, &nonce, encrypt, &tag, pieces), Ok(()));
+            prop_assert_eq!(&in_pieces, &clear);
+        }
+    }
+}
