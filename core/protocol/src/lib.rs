@@ -33,6 +33,7 @@ pub mod credential;
 pub mod dictionary;
 pub mod identity;
 pub mod rules;
+mod secret_key;
 pub mod suite;
 pub mod world;
 
