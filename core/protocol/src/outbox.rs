@@ -3,7 +3,9 @@
 //! A subsystem never calls another and never sends. It pushes here, and `node/dispatch.rs` carries
 //! on when the call returns.
 
+use core::fmt;
 use std::collections::VecDeque;
+use std::sync::Arc;
 
 use crate::address::{Address, Mac, NetworkId};
 use crate::endpoint::Path;
@@ -11,6 +13,7 @@ use crate::event::Event;
 use crate::fastpath::tables::Tables;
 use crate::identity::{Identity, SecretIdentity};
 use crate::rng::Rng;
+use crate::suite::PeerKeys;
 use crate::time::{Instant, UnixMillis};
 use crate::verb::Verb;
 
@@ -64,6 +67,18 @@ pub struct Outgoing {
     pub body: Vec<u8>,
     /// Which way.
     pub route: Route,
+    /// With which keys.
+    pub seal: Seal,
+}
+
+/// Which keys seal a packet.
+#[derive(Clone)]
+pub enum Seal {
+    /// The recipient's, with the suite it is known to take.
+    Peer,
+    /// These, with suite 1. For whom nothing but a HELLO is known of: the first OK to a newcomer,
+    /// and the ERROR to one whose address is taken (spec 01 §6, §11.3).
+    Newcomer(Arc<PeerKeys>),
 }
 
 /// Which way a packet goes.
@@ -110,11 +125,47 @@ pub struct OwnedFrame {
 impl Outbox {
     /// Sends `body` to `to` by the best way there is.
     pub fn send(&mut self, to: Address, verb: Verb, body: Vec<u8>) {
-        self.packets.push_back(Outgoing { to, verb, body, route: Route::Best });
+        self.packets.push_back(Outgoing { to, verb, body, route: Route::Best, seal: Seal::Peer });
     }
 
     /// Sends `body` to `to` on `path`.
     pub fn send_on(&mut self, path: Path, to: Address, verb: Verb, body: Vec<u8>) {
-        self.packets.push_back(Outgoing { to, verb, body, route: Route::Direct(path) });
+        let route = Route::Direct(path);
+        self.packets.push_back(Outgoing { to, verb, body, route, seal: Seal::Peer });
+    }
+
+    /// Sends `body` on `path` to `to`, whose keys are `keys` whatever is known of that address.
+    pub fn send_to_newcomer(
+        &mut self,
+        path: Path,
+        to: Address,
+        keys: Arc<PeerKeys>,
+        verb: Verb,
+        body: Vec<u8>,
+    ) {
+        let route = Route::Direct(path);
+        self.packets.push_back(Outgoing { to, verb, body, route, seal: Seal::Newcomer(keys) });
+    }
+}
+
+impl Eq for Seal {}
+
+impl PartialEq for Seal {
+    fn eq(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Peer, Self::Peer) => true,
+            (Self::Newcomer(keys), Self::Newcomer(others)) => Arc::ptr_eq(keys, others),
+            (Self::Peer, Self::Newcomer(_)) | (Self::Newcomer(_), Self::Peer) => false,
+        }
+    }
+}
+
+/// Names the kind of seal; keys are never printed.
+impl fmt::Debug for Seal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Peer => "Peer",
+            Self::Newcomer(_) => "Newcomer",
+        })
     }
 }

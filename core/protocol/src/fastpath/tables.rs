@@ -144,6 +144,17 @@ impl Tables {
     pub fn remove_network(&mut self, id: NetworkId) {
         self.networks.remove(&id);
     }
+
+    /// Returns whether `ip` lies in the subnet of an address some network assigned to this node.
+    ///
+    /// Such an address is never a physical one: packets to it would travel inside packets to it.
+    #[must_use]
+    pub fn is_managed(&self, ip: IpAddr) -> bool {
+        self.networks
+            .values()
+            .flat_map(|network| &network.addresses)
+            .any(|&(address, bits)| same_subnet(address, ip, bits))
+    }
 }
 
 impl NetworkView {
@@ -155,5 +166,36 @@ impl NetworkView {
             Admission::Everybody => true,
             Admission::Members => self.members.get(&peer).is_some_and(|member| member.admitted),
         }
+    }
+}
+
+/// Returns whether the first `bits` bits of both addresses are equal.
+fn same_subnet(a: IpAddr, b: IpAddr, bits: u8) -> bool {
+    match (a, b) {
+        (IpAddr::V4(a), IpAddr::V4(b)) => {
+            (a.to_bits() ^ b.to_bits()).leading_zeros() >= u32::from(bits.min(32))
+        }
+        (IpAddr::V6(a), IpAddr::V6(b)) => {
+            (a.to_bits() ^ b.to_bits()).leading_zeros() >= u32::from(bits.min(128))
+        }
+        (IpAddr::V4(_), IpAddr::V6(_)) | (IpAddr::V6(_), IpAddr::V4(_)) => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_subnet_is_its_leading_bits() {
+        let same =
+            |a: &str, b: &str, bits| same_subnet(a.parse().unwrap(), b.parse().unwrap(), bits);
+
+        assert!(same("10.1.2.3", "10.1.2.200", 24));
+        assert!(!same("10.1.2.3", "10.1.3.3", 24));
+        assert!(same("10.1.2.3", "192.0.2.1", 0));
+        assert!(!same("10.1.2.3", "10.1.2.4", 32));
+        assert!(same("fd00::1", "fd00::ffff", 64));
+        assert!(!same("fd00::1", "10.1.2.3", 0));
     }
 }
