@@ -81,8 +81,10 @@ impl Scope {
     const fn of_v6(ip: Ipv6Addr) -> Self {
         match ip.octets() {
             [0xff, ..] => Self::Multicast,
-            [0xfe, 0x80, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1] => Self::Loopback,
-            [0xfe, b, ..] if b & 0xc0 == 0x80 => Self::LinkLocal,
+            [0xfe, b, rest @ ..] if b & 0xc0 == 0x80 => match rest {
+                [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1] => Self::Loopback,
+                _ => Self::LinkLocal,
+            },
             [0xfc | 0xfd, ..] => Self::Private,
             // The reference does not look at byte 9 of an IPv4-mapped loopback address.
             [0, 0, 0, 0, 0, 0, 0, 0, 0, _, 0xff, 0xff, 0x7f, ..] => Self::Loopback,

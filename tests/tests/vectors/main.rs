@@ -1,0 +1,84 @@
+//! Real outputs of the reference, case by case, against ours.
+//!
+//! ```text
+//! cargo test -p zt-tests --test vectors                  every case of every file
+//! cargo test -p zt-tests --test vectors -- com.json      only files or cases whose name contains it
+//! ZT_EXTRA_VECTORS=DIR cargo test …                      DIR's files as well, same names and format
+//! ```
+//!
+//! Each module here runs the files of one subject; [`RUNNERS`] says which. To add one, write
+//! `fn run(file: &Value, report: &mut Report)` and a line in the table. A case that is not run is
+//! listed with the reason; a case nobody accounts for fails, so that none is lost silently.
+#![allow(clippy::print_stdout, reason = "what was run has to be seen")]
+#![allow(clippy::unwrap_used, reason = "a panic in a case is how the case fails")]
+
+mod dictionary;
+mod fields;
+mod identity;
+mod names;
+mod primitives;
+mod report;
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::{env, fs};
+
+use serde_json::Value;
+
+use self::report::{Report, Totals};
+
+/// Runs the cases of one file.
+type Runner = fn(&Value, &mut Report);
+
+/// Which module runs which file.
+const RUNNERS: &[(&str, Runner)] = &[
+    ("agreement.json", primitives::agreement),
+    ("dictionary.json", dictionary::run),
+    ("identity.json", identity::run),
+    ("kbkdf.json", primitives::kbkdf),
+    ("mac.json", names::mac),
+    ("signatures.json", primitives::signatures),
+];
+
+fn main() -> ExitCode {
+    // The test harness of cargo passes flags such as --nocapture, which mean nothing here.
+    let filter = env::args().skip(1).find(|arg| !arg.starts_with('-')).unwrap_or_default();
+    let mut directories = vec![Path::new(env!("CARGO_MANIFEST_DIR")).join("vectors")];
+    directories.extend(env::var_os("ZT_EXTRA_VECTORS").map(PathBuf::from));
+
+    report::quiet_panics();
+    let mut totals = Totals::default();
+    for directory in directories {
+        println!("{}", directory.display());
+        for path in json_files(&directory) {
+            totals.add(run_file(&path, &filter));
+        }
+    }
+    totals.print()
+}
+
+/// Runs one file and returns what came of it.
+fn run_file(path: &Path, filter: &str) -> Report {
+    let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let text = fs::read_to_string(path).unwrap_or_else(|error| panic!("{name}: {error}"));
+    let file: Value = serde_json::from_str(&text).unwrap_or_else(|error| panic!("{name}: {error}"));
+
+    let mut report = Report::new(&name, filter);
+    match RUNNERS.iter().find(|(runs, _)| *runs == name) {
+        Some((_, run)) => report.run_all(&file, *run),
+        None => report.none_run(&file, "no runner for this file"),
+    }
+    report
+}
+
+/// Returns the JSON files of `directory` in order.
+fn json_files(directory: &Path) -> Vec<PathBuf> {
+    let entries =
+        fs::read_dir(directory).unwrap_or_else(|error| panic!("{}: {error}", directory.display()));
+    let mut files: Vec<_> = entries
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.extension().is_some_and(|extension| extension == "json"))
+        .collect();
+    files.sort();
+    files
+}
