@@ -51,3 +51,31 @@ pub const SOFTWARE_VERSION: (u8, u8, u16) = (1, 14, 1);
 
 /// MTU of a virtual network whose configuration names none (spec 03 §5.2).
 pub const NETWORK_MTU_DEFAULT: u16 = 2_800;
+
+/// How often one address may be asked for, and waiting packets are tried again (spec 02 §3).
+pub const WHOIS_INTERVAL: Duration = Duration::from_millis(500);
+
+/// How many different addresses may be asked for within a second. More wait for their turn, so
+/// that a flood of packets from made-up senders costs the roots no more than this.
+pub const WHOIS_ASKED_MAX: usize = 256;
+
+/// How long packets wait for an identity or a path (spec 02 §3).
+pub const WAITING_LIFETIME: Duration = Duration::from_secs(5);
+
+/// How many packets may wait in each direction. The reference keeps 32; when full, the oldest is
+/// given up and counted as `no_path` or `unknown_sender`.
+pub const WAITING_PACKETS_MAX: usize = 64;
+
+/// How many sent packets are remembered so that their answers are believed.
+///
+/// The reference remembers 8,192 halves of packet IDs (spec 02 §2.0).
+pub const EXPECTED_REPLIES_MAX: usize = 4_096;
+
+/// How many packets one call of the node may lead to.
+///
+/// What a single datagram sets in motion is a handful; the bound only keeps a mistake from
+/// becoming an endless loop.
+pub const DISPATCH_STEPS_MAX: usize = 100_000;
+
+/// How many bridges a frame for an unknown device is sent to (spec 03 §9.3).
+pub const BRIDGE_RECIPIENTS_MAX: usize = 32;

@@ -1,2 +1,14 @@
 //! The data plane: what happens to a packet, per packet.
+//!
+//! ```text
+//! datagram ─► inbound (reassemble, open) ─► deliver ─► host
+//!                   └► relay ─► datagram
+//! host ─► next_hop ─► outbound (cut, seal) ─► datagram
+//! ```
+//!
+//! Reads [`tables`] and nothing else, so that it can run on other cores than the rest.
+
+pub(crate) mod outbound;
+pub(crate) mod reassembly;
+pub(crate) mod relay;
 pub mod tables;

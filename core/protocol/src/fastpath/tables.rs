@@ -15,11 +15,14 @@ use crate::event::Route;
 use crate::suite::PeerKeys;
 use crate::time::Instant;
 use crate::transmit::PortMode;
+use crate::wire::header::Cipher;
 
 /// Peers and networks as the data plane sees them.
 pub struct Tables {
     /// This node.
     pub me: Address,
+    /// Whether paths to this machine's own loopback addresses are used; only in a laboratory.
+    pub allow_loopback: bool,
     /// Whether this node is a root of a world it knows, and so relays for anybody.
     pub is_upstream: bool,
     /// Where packets go for whom there is no direct path: the best root and the way to it.
@@ -38,6 +41,14 @@ pub struct PeerView {
     pub takes_aes: bool,
     /// The direct path to use, if there is an unexpired one.
     pub path: Option<Path>,
+}
+
+impl PeerView {
+    /// Returns the suite to encrypt with (spec 01 §6).
+    #[must_use]
+    pub const fn cipher(&self) -> Cipher {
+        if self.takes_aes { Cipher::AesGmacSiv } else { Cipher::Salsa }
+    }
 }
 
 /// Which peers may exchange frames with this node on a network (spec 03 §6.2).
@@ -95,6 +106,7 @@ impl Tables {
         let hasher = FixedState::with_seed(seed);
         Self {
             me,
+            allow_loopback: false,
             is_upstream: false,
             upstream: None,
             upstreams: Vec::new(),
@@ -170,7 +182,7 @@ impl NetworkView {
 }
 
 /// Returns whether the first `bits` bits of both addresses are equal.
-fn same_subnet(a: IpAddr, b: IpAddr, bits: u8) -> bool {
+pub(crate) fn same_subnet(a: IpAddr, b: IpAddr, bits: u8) -> bool {
     match (a, b) {
         (IpAddr::V4(a), IpAddr::V4(b)) => {
             (a.to_bits() ^ b.to_bits()).leading_zeros() >= u32::from(bits.min(32))
