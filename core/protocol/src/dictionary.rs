@@ -171,7 +171,7 @@ impl DictionaryWriter {
         self.text(key, &format!("{value:016x}"))
     }
 
-    /// Adds an address as the reference does in [typed values](self): a number of 16 digits.
+    /// Adds an address, as the reference does: a number of 16 digits.
     pub fn address(&mut self, key: &str, value: Address) -> &mut Self {
         self.hex(key, value.to_u64())
     }

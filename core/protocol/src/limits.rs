@@ -40,6 +40,12 @@ const REASSEMBLY_BYTES_MAX: usize = REASSEMBLY_SLOTS * PACKET_LEN_MAX;
 // A network extension on a phone lives in 50 MiB; reassembly may have no more than 1 of them.
 const _: () = assert!(REASSEMBLY_BYTES_MAX <= 1024 * 1024);
 
+/// Most roots of a planet or moon (spec 02 §1.1). A world with more is refused.
+pub const ROOTS_MAX: usize = 4;
+
+/// Most endpoints of one root (spec 02 §1.1). A world with more is refused.
+pub const ROOT_ENDPOINTS_MAX: usize = 32;
+
 /// Protocol version this node announces (spec 02 §2.13).
 pub const PROTOCOL_VERSION: u8 = 12;
 
