@@ -46,6 +46,47 @@ pub const ROOTS_MAX: usize = 4;
 /// Most endpoints of one root (spec 02 §1.1). A world with more is refused.
 pub const ROOT_ENDPOINTS_MAX: usize = 32;
 
+/// Most qualifiers of a certificate of membership (spec 03 §7.1). One with more is malformed.
+pub const QUALIFIERS_MAX: usize = 8;
+
+/// Longest chain of custody of a capability (spec 03 §7.3). A longer one is malformed.
+pub const CUSTODY_MAX: usize = 7;
+
+/// Most rules of a capability (spec 03 §5.4). One with more is malformed.
+pub const RULES_PER_CAPABILITY_MAX: usize = 64;
+
+/// Most things of a certificate of ownership (spec 03 §7.4). One with more is malformed.
+pub const THINGS_PER_OWNERSHIP_MAX: usize = 16;
+
+/// Most rules of a network's configuration (spec 03 §5.4). Further ones are not read.
+pub const CONFIG_RULES_MAX: usize = 1_024;
+
+/// Most capabilities of a configuration (spec 03 §5.4). Further ones are not read.
+pub const CONFIG_CAPABILITIES_MAX: usize = 128;
+
+/// Most tags of a configuration (spec 03 §5.4). Further ones are not read.
+pub const CONFIG_TAGS_MAX: usize = 128;
+
+/// Most certificates of ownership of a configuration (spec 03 §5.4). Further ones are checked for
+/// form and ignored.
+pub const CONFIG_OWNERSHIPS_MAX: usize = 4;
+
+/// Most members with special roles of a configuration (spec 03 §5.4). Further ones are ignored.
+pub const CONFIG_SPECIALISTS_MAX: usize = 256;
+
+/// Most routes of a configuration (spec 03 §5.4). Further ones are not read.
+pub const CONFIG_ROUTES_MAX: usize = 128;
+
+/// Most addresses a configuration gives its member (spec 03 §5.4). Further ones are not read.
+pub const CONFIG_ADDRESSES_MAX: usize = 32;
+
+/// How many name servers a configuration has room for (spec 03 §5.3).
+pub const CONFIG_DNS_SERVERS_MAX: usize = 4;
+
+/// Longest name of a network and longest DNS domain, in bytes (spec 03 §5.2, §5.3). Longer ones
+/// are cut.
+pub const CONFIG_TEXT_LEN_MAX: usize = 127;
+
 /// Protocol version this node announces (spec 02 §2.13).
 pub const PROTOCOL_VERSION: u8 = 12;
 
@@ -57,6 +98,12 @@ pub const SOFTWARE_VERSION: (u8, u8, u16) = (1, 14, 1);
 
 /// MTU of a virtual network whose configuration names none (spec 03 §5.2).
 pub const NETWORK_MTU_DEFAULT: u16 = 2_800;
+
+/// Smallest MTU of a virtual network (spec 03 §5.2). Configurations that name a smaller one get it.
+pub const NETWORK_MTU_MIN: u16 = 1_280;
+
+/// Largest MTU of a virtual network (spec 03 §5.2). Configurations that name a larger one get it.
+pub const NETWORK_MTU_MAX: u16 = 10_000;
 
 /// How often one address may be asked for, and waiting packets are tried again (spec 02 §3).
 pub const WHOIS_INTERVAL: Duration = Duration::from_millis(500);
