@@ -148,3 +148,122 @@ fn associated(clear: &[u8; VERB_AT]) -> [u8; 11] {
     data[10] &= !HOPS_MASK;
     data
 }
+
+#[cfg(test)]
+mod tests {
+    use hex_literal::hex;
+    use proptest::prelude::*;
+    use zerocopy::IntoBytes as _;
+
+    use super::*;
+    use crate::address::Address;
+    use crate::verb::Verb;
+
+    const KEY: [u8; 48] = hex!(
+        "92b68606292e237b9731c9cf91717c72b7c6668d56a5bc47f8d30c5ff457bc94"
+        "241305fe6e2ffdebe5b808fb6bf93f8e"
+    );
+
+    fn keys() -> PeerKeys {
+        PeerKeys::new(&PeerKey::from_bytes(KEY))
+    }
+
+    /// Returns the clear packet of both vectors below: an empty ECHO.
+    fn echo(nonce: u64, cipher: Cipher) -> Vec<u8> {
+        let to = Address::from(hex!("f9d05d89db"));
+        let from = Address::from(hex!("8e4df28b72"));
+        Header::new(nonce, to, from, cipher, Verb::Echo).as_bytes().to_vec()
+    }
+
+    /// `aes-gmac-siv-28` of aes_gmac_siv_packets.json.
+    #[test]
+    fn suite_3_seals_as_the_reference_does() {
+        let mut packet = echo(0x74a6_1706_0ae2_069e, Cipher::AesGmacSiv);
+
+        let wire_id = seal(&keys(), &mut packet, ArrayVec::new()).unwrap();
+
+        assert_eq!(packet, hex!("d92fa3cd45922945f9d05d89db8e4df28b7218b5b1f5bc78ef34a99f"));
+        assert_eq!(wire_id, 0xd92f_a3cd_4592_2945);
+    }
+
+    /// `salsa2012-poly1305-28` of salsa_poly_packets.json.
+    #[test]
+    fn suite_1_seals_as_the_reference_does() {
+        let mut packet = echo(0xb7cb_cb36_1445_9f26, Cipher::Salsa);
+
+        seal(&keys(), &mut packet, ArrayVec::new()).unwrap();
+
+        assert_eq!(packet, hex!("b7cbcb3614459f26f9d05d89db8e4df28b7288d43fd3546a876c5540"));
+    }
+
+    #[test]
+    fn a_trusted_path_is_never_trusted() {
+        let mut packet = echo(1, Cipher::TrustedPath);
+
+        assert_eq!(open(&keys(), &mut packet), Err(Rejected::UntrustedPath));
+    }
+
+    #[test]
+    fn a_mask_applied_twice_is_none() {
+        let mut tail = *b"moons";
+
+        mask_hello_tail(&keys(), 0x0123_4567_89ab_cdef, &mut tail);
+        assert_ne!(&tail, b"moons");
+        // The low bits of the ID are left out: old senders counted in them.
+        mask_hello_tail(&keys(), 0x0123_4567_89ab_cde8, &mut tail);
+
+        assert_eq!(&tail, b"moons");
+    }
+
+    fn any_sealing_cipher() -> impl Strategy<Value = Cipher> {
+        prop::sample::select(vec![Cipher::Authenticated, Cipher::Salsa, Cipher::AesGmacSiv])
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_sealed_in_parts_is_opened_whole_after_any_relay(
+            cipher in any_sealing_cipher(),
+            nonce: u64,
+            body in prop::collection::vec(any::<u8>(), 3..400),
+            cut in 1_usize..400,
+            hops in 0_u8..8,
+        ) {
+            let cut = cut % body.len();
+            let (first, second) = body.split_at(cut);
+            let mut head = echo(nonce, cipher);
+            head.extend_from_slice(first);
+            let mut tail = second.to_vec();
+
+            seal(&keys(), &mut head, [&mut tail[..]].into_iter().collect()).unwrap();
+            let mut packet = [head, tail].concat();
+            Header::split_mut(&mut packet).unwrap().0.set_hops(hops);
+            open(&keys(), &mut packet).unwrap();
+
+            prop_assert_eq!(&packet[HEADER_LEN..], body);
+        }
+
+        #[test]
+        fn a_packet_changed_in_any_other_bit_is_refused(
+            cipher in any_sealing_cipher(),
+            body in prop::collection::vec(any::<u8>(), 0..100),
+            at: prop::sample::Index,
+            bit in 0_u8..8,
+        ) {
+            let mut packet = echo(7, cipher);
+            packet.extend_from_slice(&body);
+            seal(&keys(), &mut packet, ArrayVec::new()).unwrap();
+            let at = at.index(packet.len());
+            let mask = 1_u8 << bit;
+            prop_assume!(at != FLAGS_AT || bit > 2);
+
+            packet[at] ^= mask;
+
+            prop_assert!(open(&keys(), &mut packet).is_err());
+        }
+
+        #[test]
+        fn no_packet_panics(mut packet in prop::collection::vec(any::<u8>(), 0..200)) {
+            let _ = open(&keys(), &mut packet);
+        }
+    }
+}

@@ -88,3 +88,91 @@ fn fill(first: &mut [u8], parts: &mut [&mut [u8]], body: &[&[u8]]) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use zt_crypto::PeerKey;
+
+    use super::*;
+    use crate::endpoint::SocketId;
+    use crate::fastpath::reassembly::{Part as Piece, Reassembly};
+    use crate::time::Instant;
+
+    /// Keeps what it is lent.
+    #[derive(Default)]
+    struct Wire {
+        cut: Option<Cut>,
+        bytes: Vec<u8>,
+    }
+
+    impl Transmit for Wire {
+        fn reserve(&mut self, _: Path, cut: Cut) -> Option<&mut [u8]> {
+            self.cut = Some(cut);
+            self.bytes = vec![0; cut.total_len];
+            Some(&mut self.bytes)
+        }
+
+        fn send_short_lived(&mut self, _: Path, _: u8, _: &[u8]) {}
+    }
+
+    fn path() -> Path {
+        Path { local: SocketId(0), remote: ([192, 0, 2, 1], 9993).into() }
+    }
+
+    proptest! {
+        /// Any packet, sealed into its datagrams and put together again, opens to what went in.
+        #[test]
+        fn what_is_cut_is_put_together(
+            body in prop::collection::vec(any::<u8>(), 0..=9_900),
+            pieces in 1_usize..4,
+            cipher in prop::sample::select(vec![Cipher::Salsa, Cipher::AesGmacSiv]),
+        ) {
+            let keys = PeerKeys::new(&PeerKey::from_bytes([7; 48]));
+            let destination = Address::from([1, 2, 3, 4, 5]);
+            let source = Address::from([6, 7, 8, 9, 10]);
+            let envelope = Envelope { nonce: 99, destination, source, cipher, verb: Verb::Echo };
+            let gathered: Vec<&[u8]> = body.chunks(body.len() / pieces + 1).collect();
+            let mut wire = Wire::default();
+
+            let wire_id = send(&keys, envelope, &gathered, path(), &mut wire).unwrap();
+
+            let cut = wire.cut.unwrap();
+            let mut reassembly = Reassembly::new();
+            let mut whole = None;
+            for (index, datagram) in wire.bytes.chunks(cut.datagram_len).enumerate() {
+                let part = if index == 0 {
+                    let (header, _) = Header::split(datagram).unwrap();
+                    prop_assert_eq!(header.is_fragmented(), cut.count > 1);
+                    prop_assert_eq!(header.id.get(), wire_id);
+                    Piece::of_head(header, datagram)
+                } else {
+                    let (header, data) = FragmentHeader::split(datagram).unwrap();
+                    Piece::of_fragment(header, data).unwrap()
+                };
+                if cut.count == 1 {
+                    whole = Some(datagram.to_vec());
+                } else if let Some((_, packet)) =
+                    reassembly.insert(Instant::ZERO, path(), part).unwrap()
+                {
+                    whole = Some(packet.to_vec());
+                }
+            }
+            let mut packet = whole.unwrap();
+            suite::open(&keys, &mut packet).unwrap();
+            prop_assert_eq!(&packet[HEADER_LEN..], body);
+        }
+    }
+
+    #[test]
+    fn a_packet_no_receiver_takes_is_not_sent() {
+        let keys = PeerKeys::new(&PeerKey::from_bytes([7; 48]));
+        let (destination, source) = (Address::from([1; 5]), Address::from([2; 5]));
+        let (cipher, verb) = (Cipher::Salsa, Verb::Echo);
+        let envelope = Envelope { nonce: 1, destination, source, cipher, verb };
+
+        let sent = send(&keys, envelope, &[&[0; 9_901]], path(), &mut Wire::default());
+
+        assert_eq!(sent, Err(Rejected::TooLong));
+    }
+}
