@@ -26,6 +26,7 @@ pub mod time;
 pub mod transmit;
 pub mod verb;
 
+pub mod compress;
 pub mod wire;
 
 pub mod config;

@@ -10,6 +10,9 @@ pub const HEADER_LEN: usize = 28;
 /// Longer ones are dropped and counted as `too_long`.
 pub const PACKET_LEN_MAX: usize = 10_024;
 
+/// Longest body, in bytes, decompressed (spec 01 §9).
+pub const BODY_LEN_MAX: usize = PACKET_LEN_MAX - HEADER_LEN;
+
 /// Length of a fragment's header, in bytes (spec 01 §10.2).
 pub const FRAGMENT_HEADER_LEN: usize = 16;
 
@@ -18,6 +21,12 @@ pub const FRAGMENTS_MAX: usize = 7;
 
 /// Longest UDP payload sent on a path, in bytes (spec 01 §10.1).
 pub const PHYSICAL_MTU: usize = 1_432;
+
+/// Longest body, in bytes, that reaches a peer in [`FRAGMENTS_MAX`] datagrams of [`PHYSICAL_MTU`].
+///
+/// Lists that may grow longer are sent in several packets.
+pub const BODY_LEN_SENT_MAX: usize =
+    FRAGMENTS_MAX * PHYSICAL_MTU - (FRAGMENTS_MAX - 1) * FRAGMENT_HEADER_LEN - HEADER_LEN;
 
 /// How often a packet may be relayed (spec 01 §12).
 pub const RELAY_HOPS_MAX: u8 = 3;

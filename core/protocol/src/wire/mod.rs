@@ -15,7 +15,11 @@ pub mod header;
 
 pub mod inet;
 
+pub mod credentials;
+pub mod ethernet;
+pub mod frame;
 pub mod hello;
+pub mod multicast;
 pub mod netconf;
 pub mod push_paths;
 pub mod rendezvous;
