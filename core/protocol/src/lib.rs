@@ -38,6 +38,8 @@ mod secret_key;
 pub mod suite;
 pub mod world;
 
+pub mod controller;
+
 pub mod event;
 pub mod outbox;
 

@@ -141,3 +141,40 @@ pub const DISPATCH_STEPS_MAX: usize = 100_000;
 
 /// How many bridges a frame for an unknown device is sent to (spec 03 §9.3).
 pub const BRIDGE_RECIPIENTS_MAX: usize = 32;
+
+/// How many networks a controller keeps. Loading more fails.
+pub const CONTROLLER_NETWORKS_MAX: usize = 4_096;
+
+/// How many members a controller keeps on all its networks together, at about 1 KiB each.
+///
+/// When full, those not known yet are told that they may not join, counted as `full`.
+pub const CONTROLLER_MEMBERS_MAX: usize = 65_536;
+
+/// How many members one network keeps that are not authorized: anybody who asks becomes one, so
+/// that the operator can see them.
+///
+/// When full, as above. The operator can still load the record of a member by hand.
+pub const CONTROLLER_UNAUTHORIZED_MAX: usize = 1_024;
+
+/// Longest list in a controller's record; the rest is not read (spec 04 §5).
+pub const CONTROLLER_LIST_MAX: usize = 16_384;
+
+/// How many addresses of a pool are tried for a member before it gets none (spec 04 §4.2).
+pub const CONTROLLER_POOL_TRIES: u32 = 1_000;
+
+/// How many members are sent their changed configuration in one go.
+///
+/// Each costs at least three signatures, so a go takes some milliseconds.
+pub const CONTROLLER_PUSHES_AT_ONCE: usize = 32;
+
+/// How long to wait between two such goes, so that ten thousand members take some seconds.
+pub const CONTROLLER_PUSH_PAUSE: Duration = Duration::from_millis(20);
+
+/// How long a controller ignores a member's requests after one of them (spec 04 §2.1).
+pub const CONTROLLER_REQUEST_INTERVAL: Duration = Duration::from_millis(1_000);
+
+/// Longest dictionary in a request, in bytes; the rest is not read (spec 03 §2.2).
+pub const REQUEST_METADATA_LEN_MAX: usize = 1_023;
+
+/// Longest authorization in a request, in bytes; a longer one counts as none (spec 04 §2.2).
+pub const JOIN_TOKEN_LEN_MAX: usize = 511;
