@@ -40,9 +40,13 @@ pub mod world;
 
 pub mod controller;
 
+pub mod command;
 pub mod event;
 pub mod outbox;
+pub mod status;
 
 pub mod fastpath;
+
+mod whois;
 
 pub mod node;
