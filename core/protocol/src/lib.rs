@@ -9,6 +9,7 @@
 //!
 //! - [`node`]: who tells whom,
 //! - [`peer`], [`roots`], [`network`], [`controller`] …: one subsystem each,
+//! - [`neighbor`]: which MAC a next hop has, for hosts without Ethernet,
 //! - [`fastpath`]: what happens to a packet, per packet,
 //! - [`identity`], [`world`], [`credential`], [`config`], [`rules`]: the documents nodes sign and
 //!   exchange,
@@ -40,13 +41,11 @@ pub mod world;
 
 pub mod controller;
 
-pub mod command;
 pub mod event;
 pub mod outbox;
-pub mod status;
 
 pub mod fastpath;
 
-mod whois;
+pub mod neighbor;
 
 pub mod node;

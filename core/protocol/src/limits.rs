@@ -178,3 +178,136 @@ pub const REQUEST_METADATA_LEN_MAX: usize = 1_023;
 
 /// Longest authorization in a request, in bytes; a longer one counts as none (spec 04 §2.2).
 pub const JOIN_TOKEN_LEN_MAX: usize = 511;
+
+// --- Virtual networks, seen by a member (network/, neighbor/) ---
+
+/// Networks a node may have joined. Joining more is refused.
+pub const NETWORKS_MAX: usize = 256;
+
+/// How often things that may wait are looked after: the reference's background check (spec 03 §2.1).
+pub const NETWORK_CHECK_PERIOD: Duration = Duration::from_secs(5);
+
+/// Age from which on a configuration is asked for again (spec 03 §2.1).
+pub const CONFIG_REFRESH_PERIOD: Duration = Duration::from_secs(60);
+
+/// How long to wait for the first configuration before asking again, attempt by attempt.
+///
+/// After the last, every [`NETWORK_CHECK_PERIOD`]. A fresh node asks before its paths are there;
+/// waiting five seconds for the second try would be most of the time it takes to get on a network.
+pub const CONFIG_RETRY_DELAYS: [Duration; 4] = [
+    Duration::from_millis(250),
+    Duration::from_millis(500),
+    Duration::from_secs(1),
+    Duration::from_secs(2),
+];
+
+/// Configurations being put together at once, per network (spec 03 §3.2: at least 3).
+///
+/// When full, the one that has taken the fewest chunks is given up.
+pub const CONFIG_SLOTS: usize = 3;
+
+/// Length from which on a configuration is refused, in bytes (spec 03 §3.2).
+pub const CONFIG_LEN_MAX: usize = 484_520;
+
+/// Chunks one configuration may come in (spec 03 §3.2). More are ignored.
+pub const CONFIG_CHUNKS_MAX: usize = 474;
+
+/// Members of one network that are remembered.
+///
+/// When full, the one longest unheard of is forgotten, unless it is barred by a revocation.
+pub const MEMBERS_MAX: usize = 8_192;
+
+/// Revocations of single credentials kept per member.
+///
+/// When full, the oldest is replaced: it bars what has long left the window anyway.
+pub const REVOCATIONS_MAX: usize = 128;
+
+/// How often credentials are pushed to a member that is sent to (spec 03 §6.3).
+pub const CREDENTIAL_PUSH_PERIOD: Duration = Duration::from_secs(500);
+
+/// How often credentials are pushed to a member that asks for them (spec 03 §6.3).
+pub const CREDENTIAL_DEMAND_PERIOD: Duration = Duration::from_secs(1);
+
+/// Distance between the packets of one push.
+///
+/// A receiver ignores what comes within a second of the one before (spec 03 §6.5).
+pub const CREDENTIAL_PACKET_DISTANCE: Duration = Duration::from_millis(1_100);
+
+/// Most packets one push is split into: 128 capabilities, three to a packet.
+///
+/// What does not fit is not pushed.
+pub const CREDENTIAL_PACKETS_MAX: usize = 48;
+
+/// How often a peer may push credentials, and be told to (spec 03 §6.5, §13).
+///
+/// More are ignored and counted as `rate_limited`.
+pub const CREDENTIAL_ACCEPT_PERIOD: Duration = Duration::from_secs(1);
+
+/// Peers whose rate is limited at once. More than that within a second are refused.
+pub const RATE_LIMITED_PEERS_MAX: usize = 4_096;
+
+/// How often multicast groups are announced, to each who should know (spec 03 §9.2).
+pub const ANNOUNCE_PERIOD: Duration = Duration::from_secs(60);
+
+/// Multicast groups a host may subscribe to, per network (spec 03 §5.4).
+pub const SUBSCRIPTIONS_MAX: usize = 1_024;
+
+/// Multicast groups of devices behind this node that it answers for, per network.
+pub const BRIDGED_GROUPS_MAX: usize = 1_024;
+
+/// Subscriptions of others that are remembered, per network. Further ones are refused as `full`.
+pub const LIKES_MAX: usize = 65_536;
+
+/// Subscriptions of one member that are remembered, per network, so that one cannot keep the
+/// others out. As many as a host may have.
+pub const LIKES_PER_MEMBER_MAX: usize = SUBSCRIPTIONS_MAX;
+
+/// Groups of one network that something is remembered of. Further ones are refused as `full`.
+pub const GROUPS_MAX: usize = 16_384;
+
+/// Subscriptions that are remembered for networks this node is not on, all together.
+///
+/// Roots and controllers keep them for those who gather.
+pub const SERVED_LIKES_MAX: usize = 262_144;
+
+/// How long a subscription lasts that is not renewed (spec 03 §9.7).
+pub const LIKE_TIMEOUT: Duration = Duration::from_secs(600);
+
+/// How often expired subscriptions and useless credentials are swept out (spec 03 §9.7).
+pub const SWEEP_PERIOD: Duration = Duration::from_secs(30);
+
+/// How often members of a group are gathered while few are known (spec 03 §9.5).
+pub const GATHER_PERIOD: Duration = Duration::from_secs(60);
+
+/// Nodes one gather is sent to (spec 03 §9.5).
+pub const GATHER_TARGETS_MAX: usize = 16;
+
+/// How long a multicast waits for recipients to become known (spec 03 §9.5).
+pub const PENDING_MULTICAST_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Multicasts that wait, per group (spec 03 §9.5). When full, the oldest is given up.
+pub const PENDING_MULTICASTS_PER_GROUP: usize = 32;
+
+/// Multicasts that wait, per network. When full, the oldest is given up.
+pub const PENDING_MULTICASTS_MAX: usize = 128;
+
+/// Next hops an L3 port resolves at once. Packets to more are refused as `full`.
+pub const NEIGHBORS_MAX: usize = 1_024;
+
+/// Packets that wait for one next hop to answer. When full, the oldest is dropped.
+pub const NEIGHBOR_WAITING_MAX: usize = 8;
+
+/// Bytes that wait for next hops to answer, per network. Packets beyond are refused as `full`.
+pub const NEIGHBOR_WAITING_BYTES_MAX: usize = 256 * 1024;
+
+/// How often an unresolved next hop is asked for (spec 03 §10.2).
+pub const NEIGHBOR_ASK_PERIOD: Duration = Duration::from_secs(2);
+
+/// How long after asking an answer is believed, and packets wait for it (spec 03 §10.2).
+pub const NEIGHBOR_ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Age from which on a resolved next hop is asked again when it is used (spec 03 §10.2).
+pub const NEIGHBOR_REFRESH_AGE: Duration = Duration::from_secs(200);
+
+/// Age at which a resolved next hop is forgotten (spec 03 §10.2).
+pub const NEIGHBOR_TIMEOUT: Duration = Duration::from_secs(600);

@@ -15,7 +15,7 @@ pub use revocation::Revocation;
 pub use tag::Tag;
 
 use crate::address::Address;
-use crate::identity::Directory;
+use crate::outbox::Directory;
 
 /// Why a credential is not valid.
 #[derive(Clone, Copy, Debug, Eq, thiserror::Error, PartialEq)]
