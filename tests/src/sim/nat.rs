@@ -1,0 +1,225 @@
+//! Address translators, by the terms of RFC 4787: how they map and what they filter.
+
+use std::collections::BTreeMap;
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+
+use zt_protocol::time::Instant;
+
+/// What an outside port, or the permission to use it, depends on besides the inside endpoint.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Dependence {
+    /// On nothing else.
+    Independent,
+    /// On the address of the far end.
+    Address,
+    /// On the address and port of the far end.
+    AddressAndPort,
+}
+
+/// How a translator, or a firewall without translation, behaves.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Nat {
+    /// What the outside port depends on. `None`: addresses are not translated at all.
+    pub mapping: Option<Dependence>,
+    /// Who outside may send to a mapped port.
+    pub filtering: Dependence,
+    /// How long a mapping outlives its last outgoing datagram.
+    pub expiry: Duration,
+    /// Whether those inside reach each other by their outside endpoints.
+    pub hairpin: bool,
+}
+
+/// One port for all, open to all.
+pub const FULL_CONE: Nat = Nat {
+    mapping: Some(Dependence::Independent),
+    filtering: Dependence::Independent,
+    expiry: Duration::from_secs(120),
+    hairpin: false,
+};
+
+/// One port for all, open to the addresses it was used for.
+pub const ADDRESS_RESTRICTED_CONE: Nat = Nat { filtering: Dependence::Address, ..FULL_CONE };
+
+/// One port for all, open to the endpoints it was used for.
+pub const PORT_RESTRICTED_CONE: Nat = Nat { filtering: Dependence::AddressAndPort, ..FULL_CONE };
+
+/// A port for every endpoint, open to that endpoint.
+pub const SYMMETRIC: Nat =
+    Nat { mapping: Some(Dependence::AddressAndPort), ..PORT_RESTRICTED_CONE };
+
+/// Public addresses behind a firewall that lets answers in.
+pub const FIREWALL: Nat = Nat { mapping: None, ..PORT_RESTRICTED_CONE };
+
+impl Nat {
+    /// Returns whether the outside port that one far end sees is not the one another sees.
+    #[must_use]
+    pub fn is_symmetric(self) -> bool {
+        !matches!(self.mapping, None | Some(Dependence::Independent))
+    }
+
+    /// Returns whether only endpoints that were sent to may answer.
+    #[must_use]
+    pub fn is_port_restricted(self) -> bool {
+        self.filtering == Dependence::AddressAndPort
+    }
+}
+
+/// A translator at work.
+pub(super) struct Translator {
+    nat: Nat,
+    outside: IpAddr,
+    next_port: u16,
+    mappings: BTreeMap<Key, Mapping>,
+}
+
+/// Which mapping a datagram from inside uses: its source, and what is `Some` of its destination.
+type Key = (SocketAddr, Option<IpAddr>, Option<u16>);
+
+struct Mapping {
+    outside: SocketAddr,
+    last_out: Instant,
+    /// Far ends the mapping was used for, and when last.
+    sent_to: BTreeMap<SocketAddr, Instant>,
+}
+
+impl Translator {
+    /// Returns a translator with the address `outside`.
+    pub(super) fn new(nat: Nat, outside: IpAddr) -> Self {
+        Self { nat, outside, next_port: 50_000, mappings: BTreeMap::new() }
+    }
+
+    /// Returns the outside address.
+    pub(super) const fn outside(&self) -> IpAddr {
+        self.outside
+    }
+
+    /// Returns whether addresses are the same on both sides.
+    pub(super) const fn is_transparent(&self) -> bool {
+        self.nat.mapping.is_none()
+    }
+
+    /// Returns whether those inside reach each other by their outside endpoints.
+    pub(super) const fn hairpins(&self) -> bool {
+        self.nat.hairpin
+    }
+
+    /// Forgets every mapping, as a router does that is switched off and on.
+    pub(super) fn reset(&mut self) {
+        self.mappings.clear();
+    }
+
+    /// Takes a datagram from inside; returns the source it has outside.
+    pub(super) fn outward(
+        &mut self,
+        now: Instant,
+        source: SocketAddr,
+        destination: SocketAddr,
+    ) -> SocketAddr {
+        let key = self.key(source, destination);
+        let expiry = self.nat.expiry;
+        if self.mappings.get(&key).is_some_and(|mapping| now.since(mapping.last_out) > expiry) {
+            self.mappings.remove(&key);
+        }
+
+        let mapping = self.mappings.entry(key).or_insert_with(|| {
+            self.next_port += 1;
+            let translated = SocketAddr::new(self.outside, self.next_port);
+            let outside = if self.nat.mapping.is_some() { translated } else { source };
+            Mapping { outside, last_out: now, sent_to: BTreeMap::new() }
+        });
+        mapping.last_out = now;
+        mapping.sent_to.insert(destination, now);
+
+        mapping.outside
+    }
+
+    /// Takes a datagram from outside; returns the destination it has inside, if it may enter.
+    pub(super) fn inward(
+        &self,
+        now: Instant,
+        source: SocketAddr,
+        destination: SocketAddr,
+    ) -> Option<SocketAddr> {
+        let fresh = |at: Instant| now.since(at) <= self.nat.expiry;
+        let may_enter = |mapping: &Mapping| match self.nat.filtering {
+            Dependence::Independent => true,
+            Dependence::Address => {
+                mapping.sent_to.iter().any(|(far, &at)| far.ip() == source.ip() && fresh(at))
+            }
+            Dependence::AddressAndPort => mapping.sent_to.get(&source).is_some_and(|&at| fresh(at)),
+        };
+
+        self.mappings
+            .iter()
+            .filter(|(_, mapping)| mapping.outside == destination && fresh(mapping.last_out))
+            .find(|(_, mapping)| may_enter(mapping))
+            .map(|((inside, ..), _)| *inside)
+    }
+
+    fn key(&self, source: SocketAddr, destination: SocketAddr) -> Key {
+        match self.nat.mapping {
+            None | Some(Dependence::Independent) => (source, None, None),
+            Some(Dependence::Address) => (source, Some(destination.ip()), None),
+            Some(Dependence::AddressAndPort) => {
+                (source, Some(destination.ip()), Some(destination.port()))
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const INSIDE: &str = "192.168.1.10:9993";
+    const FAR: &str = "5.1.0.1:9993";
+
+    fn at(text: &str) -> SocketAddr {
+        text.parse().unwrap()
+    }
+
+    /// A translator that has sent one datagram, and the source it gave it.
+    fn used(nat: Nat) -> (Translator, SocketAddr) {
+        let mut translator = Translator::new(nat, "5.9.0.1".parse().unwrap());
+        let outside = translator.outward(Instant::ZERO, at(INSIDE), at(FAR));
+        (translator, outside)
+    }
+
+    #[test]
+    fn kinds_differ_in_whom_they_let_in() {
+        let cases = [
+            (FULL_CONE, [true, true, true]),
+            (ADDRESS_RESTRICTED_CONE, [true, true, false]),
+            (PORT_RESTRICTED_CONE, [true, false, false]),
+            (SYMMETRIC, [true, false, false]),
+        ];
+
+        for (nat, expected) in cases {
+            let (translator, outside) = used(nat);
+            let enters = [FAR, "5.1.0.1:1", "5.2.0.1:9993"]
+                .map(|far| translator.inward(Instant::ZERO, at(far), outside).is_some());
+
+            assert_eq!(enters, expected, "{nat:?}");
+        }
+    }
+
+    #[test]
+    fn only_a_symmetric_one_shows_every_far_end_another_port() {
+        for (nat, expected) in [(PORT_RESTRICTED_CONE, true), (SYMMETRIC, false)] {
+            let (mut translator, outside) = used(nat);
+            let other = translator.outward(Instant::ZERO, at(INSIDE), at("5.1.0.1:1"));
+
+            assert_eq!(other == outside, expected, "{nat:?}");
+        }
+    }
+
+    #[test]
+    fn a_mapping_expires_unless_used() {
+        let (mut translator, outside) = used(FULL_CONE);
+        let late = Instant::from_millis(121_000);
+
+        assert_eq!(translator.inward(late, at(FAR), outside), None);
+        assert_ne!(translator.outward(late, at(INSIDE), at(FAR)), outside);
+    }
+}

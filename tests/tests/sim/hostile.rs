@@ -1,0 +1,95 @@
+//! Input nobody means well with.
+
+use zt_protocol::error::Rejected;
+use zt_protocol::node::Node;
+use zt_protocol::rng::Rng;
+use zt_tests::sim::durations::{millis, secs};
+use zt_tests::sim::{NodeId, World};
+
+use super::scene::Scene;
+
+/// What a node knows, without what counts or measures.
+fn knowledge(node: &Node) -> String {
+    let peers = node.peers().into_iter().map(|peer| (peer.address, peer.role, peer.version));
+    format!("{:?} {:?} {:?}", node.status(), node.networks(), peers.collect::<Vec<_>>())
+}
+
+fn total_drops(world: &World, node: NodeId) -> u64 {
+    world.drops(node).iter().map(|(_, count)| count).sum()
+}
+
+/// Junk from addresses all over the Internet, some of it shaped like packets and fragments.
+#[test]
+fn a_flood_of_junk_changes_nothing_but_counters() {
+    let mut scene = Scene::public(180);
+    scene.await_ping();
+    let mut rng = Rng::from_seed([8; 32]);
+    let victims = [scene.root, scene.controller, scene.alice];
+    let before = victims.map(|node| knowledge(scene.world.node(node)));
+    let dropped = victims.map(|node| total_drops(&scene.world, node));
+
+    for round in 0..3_000 {
+        for victim in victims {
+            let mut junk: [u8; 1500] = rng.bytes();
+            let len = rng.below(junk.len());
+            let to = scene.world.address_of(victim).to_bytes();
+            match round % 4 {
+                0 => {}
+                // A packet for the victim.
+                1 => junk[8..13].copy_from_slice(&to),
+                // A HELLO for the victim.
+                2 => {
+                    junk[8..13].copy_from_slice(&to);
+                    junk[18] = 0;
+                    junk[27] = 1;
+                }
+                // A fragment for the victim.
+                _ => {
+                    junk[8..13].copy_from_slice(&to);
+                    junk[13] = 0xff;
+                    junk[14] = 0x21;
+                }
+            }
+            let source = format!("7.{}.{}.1:9993", round % 250, rng.below(250)).parse().unwrap();
+            scene.world.inject(victim, source, &junk[..len]);
+        }
+    }
+    scene.world.run_for(secs(10));
+
+    assert_eq!(victims.map(|node| knowledge(scene.world.node(node))), before);
+    for (victim, before) in victims.into_iter().zip(dropped) {
+        let drops = scene.world.drops(victim);
+        assert!(total_drops(&scene.world, victim) > before + 2_000, "{drops:?}");
+        assert!(drops.of(Rejected::TransmitFull) == 0, "{drops:?}");
+    }
+    assert_eq!(scene.count_pings(20), 20);
+}
+
+/// Genuine datagrams, each with one bit changed, cut short or repeated.
+#[test]
+fn damaged_and_repeated_datagrams_change_nothing_but_counters() {
+    let mut scene = Scene::private(181);
+    scene.world.ping_every(millis(200), scene.alice, scene.bob);
+    scene.world.run_for(secs(30));
+    scene.world.stop_pings();
+    scene.world.run_for(secs(5));
+    let mut rng = Rng::from_seed([9; 32]);
+    let nodes = [scene.root, scene.controller, scene.alice, scene.bob];
+    let before = nodes.map(|node| knowledge(scene.world.node(node)));
+
+    let seen = scene.world.seen();
+    assert!(seen.len() > 100, "{}", seen.len());
+    for (node, source, bytes) in seen {
+        let mut flipped = bytes.clone();
+        let at = rng.below(flipped.len());
+        flipped[at] ^= 1 << rng.below(8);
+        let cut = &bytes[..rng.below(bytes.len())];
+        for damaged in [&flipped[..], cut, &bytes, &bytes] {
+            scene.world.inject(node, source, damaged);
+        }
+    }
+    scene.world.run_for(secs(10));
+
+    assert_eq!(nodes.map(|node| knowledge(scene.world.node(node))), before);
+    assert_eq!(scene.count_pings(20), 20);
+}

@@ -1,0 +1,174 @@
+//! Translators and firewalls between members.
+
+use std::net::{IpAddr, Ipv4Addr};
+
+use zt_tests::sim::durations::{millis, secs};
+use zt_tests::sim::{
+    ADDRESS_RESTRICTED_CONE, Access, FIREWALL, FULL_CONE, Nat, PORT_RESTRICTED_CONE, Route,
+    SYMMETRIC, World,
+};
+
+use super::scene::Scene;
+
+/// Every kind of place a member can be in.
+const KINDS: [Option<Nat>; 6] = [
+    None,
+    Some(FIREWALL),
+    Some(FULL_CONE),
+    Some(ADDRESS_RESTRICTED_CONE),
+    Some(PORT_RESTRICTED_CONE),
+    Some(SYMMETRIC),
+];
+
+/// Two nodes that each sit behind a port-restricted cone find a direct path.
+///
+/// Method: only the root is reachable, so the first ping is relayed. The root then introduces
+/// the two, both send into the other's translator, and the second packet of each gets through.
+#[test]
+fn cone_nats_are_punched() {
+    let cone = Some(PORT_RESTRICTED_CONE);
+    let mut scene = Scene::behind(60, cone, cone);
+
+    scene.world.ping(scene.alice, scene.bob);
+
+    scene.world.run_until(secs(10), |world| world.pongs(scene.alice) == 1).unwrap();
+    scene
+        .world
+        .run_until(secs(30), |world| world.route(scene.alice, scene.bob) == Route::Direct)
+        .unwrap();
+}
+
+/// Every ping arrives all the same.
+#[test]
+fn symmetric_nats_stay_relayed() {
+    let mut scene = Scene::behind(61, Some(SYMMETRIC), Some(SYMMETRIC));
+    scene.await_ping();
+
+    assert_eq!(scene.count_pings(600), 600);
+
+    assert_eq!(scene.world.route(scene.alice, scene.bob), Route::Relayed);
+    assert_eq!(scene.world.datagrams(scene.alice, scene.bob), 0);
+}
+
+/// Whether two members can be brought together, worked out from the definitions alone.
+///
+/// Shares no code with the node, so the two can only agree by both being right. A member whose
+/// port differs for every far end cannot be met by one that lets in only ports it knows: the port
+/// to come from is not the port the root saw.
+fn punchable(a: Option<Nat>, b: Option<Nat>) -> bool {
+    let hopeless = |near: Option<Nat>, far: Option<Nat>| {
+        near.is_some_and(Nat::is_symmetric) && far.is_some_and(Nat::is_port_restricted)
+    };
+
+    !hopeless(a, b) && !hopeless(b, a)
+}
+
+#[test]
+fn nodes_go_direct_exactly_when_their_nats_allow() {
+    let pairs = (0..KINDS.len()).flat_map(|a| (a..KINDS.len()).map(move |b| (KINDS[a], KINDS[b])));
+    for (seed, (a, b)) in (100..).zip(pairs) {
+        let mut scene = Scene::behind(seed, a, b);
+
+        scene.world.ping_every(millis(500), scene.alice, scene.bob);
+        scene.world.run_for(secs(60));
+
+        let expected = if punchable(a, b) { Route::Direct } else { Route::Relayed };
+        let routes =
+            [scene.world.route(scene.alice, scene.bob), scene.world.route(scene.bob, scene.alice)];
+        assert_eq!(routes, [expected; 2], "seed {seed}: {a:?} and {b:?}");
+        // All but the one or two that are under way.
+        assert!(scene.world.pongs(scene.alice) >= 118, "{}", scene.world.pongs(scene.alice));
+    }
+}
+
+/// The two learn their private addresses from each other and prefer them to the outside ones.
+#[test]
+fn members_of_one_lan_use_their_private_addresses() {
+    let mut lan = None;
+    let mut scene = Scene::with(
+        62,
+        Access::Public,
+        |world| {
+            let home = *lan.insert(world.lan(Nat { hairpin: true, ..PORT_RESTRICTED_CONE }));
+            world.node_in(home)
+        },
+        World::member,
+    );
+    let carol = scene.world.node_in(lan.unwrap());
+    scene.world.join(scene.network, &[carol]);
+    scene.world.run_until(secs(15), |world| world.are_up(scene.network, &[carol])).unwrap();
+
+    scene.world.ping_every(millis(500), scene.alice, carol);
+    scene.world.run_for(secs(60));
+
+    let path = scene.world.path(scene.alice, carol).unwrap();
+    assert!(matches!(path.ip(), IpAddr::V4(ip) if ip.is_private()), "{path}");
+    let took = scene.world.last_pong(scene.alice).unwrap().took;
+    assert!(took < millis(2), "{took:?}");
+}
+
+/// Both LANs use the same private addresses, so what one pushes, the other has itself.
+#[test]
+fn equal_private_addresses_in_two_lans_confuse_nobody() {
+    let cone = Some(PORT_RESTRICTED_CONE);
+    let mut scene = Scene::behind(63, cone, cone);
+
+    scene.world.ping_every(millis(500), scene.alice, scene.bob);
+    scene.world.run_for(secs(60));
+
+    let path = scene.world.path(scene.alice, scene.bob).unwrap();
+    assert!(matches!(path.ip(), IpAddr::V4(ip) if ip.octets()[0] == 5), "{path}");
+}
+
+/// Keepalives are frequent enough for the mappings of ordinary translators.
+#[test]
+fn a_direct_path_outlasts_half_an_hour_of_silence_of_the_user() {
+    let cone = Some(Nat { expiry: secs(30), ..PORT_RESTRICTED_CONE });
+    let mut scene = Scene::behind(64, cone, cone);
+    scene.world.ping_every(secs(60), scene.alice, scene.bob);
+    scene.world.run_for(secs(120));
+    assert_eq!(scene.world.route(scene.alice, scene.bob), Route::Direct);
+
+    for _ in 0..30 {
+        scene.world.run_for(secs(60));
+
+        assert_eq!(scene.world.route(scene.alice, scene.bob), Route::Direct);
+        assert!(scene.world.last_pong(scene.alice).unwrap().took < millis(100));
+    }
+}
+
+/// The router has another mapping for each of its nodes afterwards, as after a power failure.
+#[test]
+fn a_router_that_forgets_its_mappings_is_survived() {
+    let mut lan = None;
+    let mut scene = Scene::with(
+        65,
+        Access::Public,
+        |world| {
+            let home = *lan.insert(world.lan(PORT_RESTRICTED_CONE));
+            world.node_in(home)
+        },
+        |world| world.node_behind(PORT_RESTRICTED_CONE),
+    );
+    scene.world.ping_every(secs(1), scene.alice, scene.bob);
+    scene.world.run_for(secs(60));
+
+    scene.world.restart_router(lan.unwrap());
+    scene.world.run_for(secs(120));
+
+    let before = scene.world.pongs(scene.alice);
+    scene.world.run_for(secs(20));
+    assert!(scene.world.pongs(scene.alice) >= before + 19);
+    assert_eq!(scene.world.route(scene.alice, scene.bob), Route::Direct);
+}
+
+/// A member that nobody can send to first is reached by the address the root sees.
+#[test]
+fn a_root_sees_the_outside_of_a_translator() {
+    let scene = Scene::behind(66, Some(FULL_CONE), None);
+
+    let path = scene.world.path(scene.root, scene.alice).unwrap();
+
+    assert_ne!(path.ip(), IpAddr::V4(Ipv4Addr::new(192, 168, 1, 10)));
+    assert!(path.port() > 50_000, "{path}");
+}

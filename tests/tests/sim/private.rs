@@ -1,0 +1,136 @@
+//! Private networks: who is let in, and who is put out.
+
+use zt_protocol::event::Standing;
+use zt_tests::sim::durations::{millis, secs};
+use zt_tests::sim::{Access, World};
+
+use super::scene::Scene;
+
+#[test]
+fn a_stranger_is_denied_until_it_is_allowed() {
+    let mut world = World::seeded(40);
+    world.root();
+    let controller = world.controller();
+    let network = world.network(controller, Access::Private);
+    let alice = world.member();
+    world.join(network, &[alice]);
+    world
+        .run_until(secs(5), |world| world.standing(network, alice) == Some(Standing::AccessDenied))
+        .unwrap();
+
+    world.allow(network, alice);
+
+    world.run_until(secs(1), |world| world.are_up(network, &[alice])).unwrap();
+}
+
+#[test]
+fn members_of_a_private_network_show_each_other_certificates_and_ping() {
+    let mut scene = Scene::private(41);
+
+    scene.await_ping();
+
+    assert_eq!(scene.count_pings(20), 20);
+}
+
+/// The controller floods a revocation, so others drop the member at once and not at their next
+/// poll, a minute later.
+#[test]
+fn a_member_that_is_denied_is_cut_off_at_once() {
+    let mut scene = Scene::private(42);
+    scene.await_ping();
+    scene.world.ping_every(millis(50), scene.alice, scene.bob);
+    scene.world.run_for(secs(5));
+
+    scene.world.deny(scene.network, scene.bob);
+    scene.world.run_for(millis(200));
+    let before = scene.world.pongs(scene.alice);
+    scene.world.run_for(secs(180));
+
+    assert_eq!(scene.world.pongs(scene.alice), before);
+    assert_eq!(scene.world.standing(scene.network, scene.bob), Some(Standing::AccessDenied));
+    assert_eq!(scene.world.standing(scene.network, scene.alice), Some(Standing::Ok));
+}
+
+#[test]
+fn a_member_that_was_denied_can_be_allowed_again() {
+    let mut scene = Scene::private(43);
+    scene.await_ping();
+    scene.world.deny(scene.network, scene.bob);
+    scene.world.run_for(secs(20));
+
+    scene.world.allow(scene.network, scene.bob);
+
+    scene.await_up();
+    scene.await_ping();
+}
+
+/// Bob was a member and still has its address and its old certificate; Alice joined after it was
+/// put out and so has never seen the revocation from the controller's own hand.
+#[test]
+fn a_member_that_was_denied_stays_out_for_those_who_join_later() {
+    let mut scene = Scene::private(44);
+    scene.await_ping();
+    let carol = scene.world.member();
+    scene.world.deny(scene.network, scene.bob);
+    scene.world.run_for(secs(70));
+
+    scene.world.allow(scene.network, carol);
+    scene.world.join(scene.network, &[carol]);
+    scene.world.run_until(secs(10), |world| world.are_up(scene.network, &[carol])).unwrap();
+    let bobs = scene.world.addresses(scene.network, scene.bob);
+
+    for address in bobs {
+        scene.world.ping_address(carol, scene.network, address);
+    }
+    scene.world.run_for(secs(40 * 60));
+    for address in scene.world.addresses(scene.network, scene.bob) {
+        scene.world.ping_address(carol, scene.network, address);
+    }
+    scene.world.run_for(secs(10));
+    assert_eq!(scene.world.pongs(carol), 0);
+    let alices = scene.world.addresses(scene.network, scene.alice)[0];
+    scene.world.ping_address(carol, scene.network, alices);
+    scene.world.run_until(secs(5), |world| world.pongs(carol) == 1).unwrap();
+}
+
+/// Traffic needs no controller: certificates are good until they fall out of the window.
+#[test]
+fn members_ping_on_while_their_controller_is_away() {
+    let mut scene = Scene::private(45);
+    scene.await_ping();
+
+    scene.world.switch_off(scene.controller);
+    scene.world.run_for(secs(20 * 60));
+
+    assert_eq!(scene.count_pings(10), 10);
+}
+
+/// Credentials and configurations are renewed for hours without anybody noticing.
+#[test]
+fn a_private_network_holds_for_hours() {
+    let mut scene = Scene::private(46);
+    scene.await_ping();
+
+    for _ in 0..6 {
+        scene.world.run_for(secs(30 * 60));
+        assert!(scene.count_pings(5) >= 4);
+    }
+    assert!(scene.world.are_up(scene.network, &[scene.alice, scene.bob]));
+}
+
+/// Members compare the controller's timestamps with each other, never with their own clocks.
+#[test]
+fn clocks_that_are_wrong_by_days_do_not_matter() {
+    let member_off_by = |ahead_ms: i64| {
+        move |world: &mut World| {
+            let member = world.member();
+            world.skew_clock(member, ahead_ms);
+            member
+        }
+    };
+    let day = 24 * 60 * 60 * 1000;
+
+    let mut scene = Scene::with(47, Access::Private, member_off_by(3 * day), member_off_by(-day));
+
+    scene.await_ping();
+}
