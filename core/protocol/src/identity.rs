@@ -347,6 +347,12 @@ fn read_key(digits: &str) -> Result<Zeroizing<[u8; 64]>, IdentityError> {
     Ok(key)
 }
 
+/// Who is known, for subsystems that check signatures.
+pub trait Directory {
+    /// Returns the identity that holds `address`, if it is known.
+    fn identity(&self, address: Address) -> Option<&Identity>;
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;

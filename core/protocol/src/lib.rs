@@ -41,11 +41,15 @@ pub mod world;
 
 pub mod controller;
 
+pub mod command;
 pub mod event;
 pub mod outbox;
+pub mod status;
 
 pub mod fastpath;
 
 pub mod neighbor;
+
+mod whois;
 
 pub mod node;

@@ -11,7 +11,8 @@ use crate::address::{Address, Mac, NetworkId};
 use crate::endpoint::Path;
 use crate::event::Event;
 use crate::fastpath::tables::Tables;
-use crate::identity::{Identity, SecretIdentity};
+pub use crate::identity::Directory;
+use crate::identity::SecretIdentity;
 use crate::rng::Rng;
 use crate::suite::PeerKeys;
 use crate::time::{Instant, UnixMillis};
@@ -31,12 +32,6 @@ pub struct Ctx<'a> {
     pub tables: &'a mut Tables,
     /// What the subsystem says.
     pub out: &'a mut Outbox,
-}
-
-/// Who is known, for subsystems that check signatures.
-pub trait Directory {
-    /// Returns the identity that holds `address`, if it is known.
-    fn identity(&self, address: Address) -> Option<&Identity>;
 }
 
 /// A packet that was received, opened and is authentic.

@@ -33,6 +33,7 @@ use self::revocations::Revocations;
 use self::session::{Asked, Metadata};
 use self::store::{Cause, Hosted};
 use crate::address::{Address, NetworkId};
+use crate::command::CommandError;
 use crate::config::NetworkConfig;
 use crate::dictionary::{Dictionary, DictionaryWriter};
 use crate::error::Rejected;
@@ -40,7 +41,6 @@ use crate::limits::{
     CONTROLLER_MEMBERS_MAX, CONTROLLER_NETWORKS_MAX, CONTROLLER_PUSH_PAUSE,
     CONTROLLER_PUSHES_AT_ONCE, CONTROLLER_UNAUTHORIZED_MAX, REQUEST_METADATA_LEN_MAX,
 };
-use crate::node::CommandError;
 use crate::outbox::{Ctx, Directory, Received};
 use crate::time::Instant;
 use crate::verb::{ErrorCode, Verb};

@@ -3,8 +3,8 @@
 use crate::address::{Address, NetworkId};
 use crate::credential::CredentialError;
 use crate::error::Malformed;
+use crate::identity::Directory;
 use crate::identity::{Identity, SecretIdentity};
-use crate::outbox::Directory;
 use crate::time::UnixMillis;
 
 /// One qualifier: two certificates agree on it if their values differ by at most `max_delta`.

@@ -15,7 +15,7 @@ pub use revocation::Revocation;
 pub use tag::Tag;
 
 use crate::address::Address;
-use crate::outbox::Directory;
+use crate::identity::Directory;
 
 /// Why a credential is not valid.
 #[derive(Clone, Copy, Debug, Eq, thiserror::Error, PartialEq)]

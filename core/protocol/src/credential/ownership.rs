@@ -4,8 +4,8 @@ use core::net::IpAddr;
 use crate::address::{Address, Mac, NetworkId};
 use crate::credential::CredentialError;
 use crate::error::Malformed;
+use crate::identity::Directory;
 use crate::identity::SecretIdentity;
-use crate::outbox::Directory;
 use crate::time::UnixMillis;
 
 /// Something a member owns.

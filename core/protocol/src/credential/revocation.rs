@@ -2,8 +2,8 @@
 use crate::address::{Address, NetworkId};
 use crate::credential::CredentialError;
 use crate::error::Malformed;
+use crate::identity::Directory;
 use crate::identity::SecretIdentity;
-use crate::outbox::Directory;
 
 /// Which credential is revoked.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]

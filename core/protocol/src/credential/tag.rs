@@ -2,8 +2,8 @@
 use crate::address::{Address, NetworkId};
 use crate::credential::CredentialError;
 use crate::error::Malformed;
+use crate::identity::Directory;
 use crate::identity::SecretIdentity;
-use crate::outbox::Directory;
 use crate::time::UnixMillis;
 
 /// A number a controller attached to a member.

@@ -8,6 +8,9 @@
 //!
 //! Reads [`tables`] and nothing else, so that it can run on other cores than the rest.
 
+pub(crate) mod deliver;
+pub(crate) mod inbound;
+pub(crate) mod next_hop;
 pub(crate) mod outbound;
 pub(crate) mod reassembly;
 pub(crate) mod relay;

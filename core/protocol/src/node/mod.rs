@@ -12,9 +12,6 @@
 //! }
 //! ```
 
-pub mod command;
-pub mod status;
-
 use crate::address::NetworkId;
 use crate::endpoint::Path;
 use crate::error::{Drops, Rejected};
@@ -24,8 +21,8 @@ use crate::time::{Instant, UnixMillis};
 use crate::transmit::{Frame, FrameSink, Transmit};
 use crate::world::World;
 
-pub use command::{Command, CommandError};
-pub use status::{NodeStatus, PeerStatus};
+pub use crate::command::{Command, CommandError};
+pub use crate::status::{NodeStatus, PeerStatus, Role};
 
 /// What a node needs to know before it starts.
 pub struct Config {

@@ -1,0 +1,128 @@
+//! From a FRAME or EXT_FRAME to the host.
+//!
+//! Source: spec 03 §9.4.
+
+use crate::address::NetworkId;
+use crate::error::Rejected;
+use crate::fastpath::tables::{NetworkView, Tables};
+use crate::outbox::Received;
+use crate::transmit::{Frame, FrameSink, PortMode};
+use crate::verb::Verb;
+use crate::wire::ethernet::{self, ETHERTYPE_ARP, ETHERTYPE_IPV4, ETHERTYPE_IPV6};
+use crate::wire::frame::{ExtFrame, PlainFrame};
+
+/// A frame that passed every check.
+pub(crate) struct Accepted<'a> {
+    /// The network it came by.
+    pub network: NetworkId,
+    /// The frame; its payload is borrowed from the packet.
+    pub frame: Frame<'a>,
+    /// Whether the sender asked for an OK.
+    pub wants_ack: bool,
+}
+
+/// Why a frame did not pass.
+pub(crate) enum Refused {
+    /// Count it.
+    Rejected(Rejected),
+    /// The sender has not shown that it is a member: tell it to.
+    NotAMember(NetworkId),
+}
+
+impl<E: Into<Rejected>> From<E> for Refused {
+    fn from(error: E) -> Self {
+        Self::Rejected(error.into())
+    }
+}
+
+/// Reads a FRAME or EXT_FRAME and checks that its sender may send it to this node.
+pub(crate) fn accept<'a>(tables: &Tables, rx: &Received<'a>) -> Result<Accepted<'a>, Refused> {
+    if rx.verb == Verb::Frame {
+        let plain = PlainFrame::read(rx.body)?;
+        let view = admitting(tables, plain.network, rx)?;
+        let frame = Frame {
+            destination: view.mac,
+            source: crate::address::Mac::of_member(rx.from, plain.network),
+            ethertype: plain.ethertype,
+            payload: plain.payload,
+        };
+        return Ok(Accepted { network: plain.network, frame, wants_ack: false });
+    }
+    let ext = ExtFrame::read(rx.body)?;
+    let view = admitting(tables, ext.network, rx)?;
+    let frame = Frame {
+        destination: ext.destination,
+        source: ext.source,
+        ethertype: ext.ethertype,
+        payload: ext.payload,
+    };
+    check_addresses(view, ext.network, rx, &frame)?;
+    Ok(Accepted { network: ext.network, frame, wants_ack: ext.wants_ack() })
+}
+
+/// Returns the network if it lets the sender in.
+fn admitting<'t>(
+    tables: &'t Tables,
+    network: NetworkId,
+    rx: &Received<'_>,
+) -> Result<&'t NetworkView, Refused> {
+    let view = tables.network(network).ok_or(Rejected::UnknownNetwork)?;
+    if view.admits(rx.from) { Ok(view) } else { Err(Refused::NotAMember(network)) }
+}
+
+/// Checks that the sender may speak for the frame's source and this node hear its destination.
+fn check_addresses(
+    view: &NetworkView,
+    network: NetworkId,
+    rx: &Received<'_>,
+    frame: &Frame<'_>,
+) -> Result<(), Rejected> {
+    let own_source = frame.source.to_member(network) == Some(rx.from);
+    let for_us = frame.destination == view.mac
+        || (frame.destination.is_multicast() && view.multicast_limit > 0);
+    let from_bridge = view.bridges.contains(&rx.from);
+    let unspeakable = frame.source == crate::address::Mac::ZERO || frame.source == view.mac;
+
+    let allowed = !unspeakable && if own_source { for_us } else { from_bridge };
+    if allowed { Ok(()) } else { Err(Rejected::BadFrameAddress) }
+}
+
+/// What becomes of an accepted frame.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Delivery {
+    /// The host has it.
+    Delivered,
+    /// It is address resolution, which this node does for an L3 port itself.
+    Neighbor,
+}
+
+/// Hands an accepted frame to the host, or says that it is address resolution.
+///
+/// # Errors
+///
+/// [`Rejected::NotIp`] for what an L3 port cannot take, [`Rejected::FrameTooBig`].
+pub(crate) fn deliver(
+    view: &NetworkView,
+    network: NetworkId,
+    frame: Frame<'_>,
+    sink: &mut impl FrameSink,
+) -> Result<Delivery, Rejected> {
+    if view.mode == PortMode::L3 {
+        match frame.ethertype {
+            ETHERTYPE_ARP => return Ok(Delivery::Neighbor),
+            ETHERTYPE_IPV6 if ethernet::is_neighbor_discovery(frame.payload) => {
+                return Ok(Delivery::Neighbor);
+            }
+            ETHERTYPE_IPV4 | ETHERTYPE_IPV6 => {}
+            _ => return Err(Rejected::NotIp),
+        }
+    }
+    if frame.payload.is_empty() {
+        return Err(Rejected::TooShort);
+    }
+    if frame.payload.len() > usize::from(view.mtu) {
+        return Err(Rejected::FrameTooBig);
+    }
+    sink.deliver(network, frame);
+    Ok(Delivery::Delivered)
+}

@@ -1,0 +1,150 @@
+//! Asking who holds an address, and what waits for the answer.
+//!
+//! Source: spec 02 §3.
+
+use core::time::Duration;
+use std::collections::{BTreeMap, VecDeque};
+
+use crate::address::Address;
+use crate::endpoint::Path;
+use crate::limits::{WAITING_LIFETIME, WAITING_PACKETS_MAX, WHOIS_ASKED_MAX, WHOIS_INTERVAL};
+use crate::outbox::{Ctx, Outgoing};
+use crate::time::Instant;
+use crate::verb::Verb;
+
+/// How long an address that was asked for is remembered after the last question.
+const ASKED_LIFETIME: Duration = Duration::from_secs(1);
+
+/// A sealed packet that cannot be opened or judged before an identity is known.
+#[derive(Debug)]
+pub(crate) struct WaitingPacket {
+    /// Whose identity it waits for: its sender's, or that of a credential's signer.
+    pub needs: Address,
+    /// The path it came by.
+    pub path: Path,
+    /// The packet as it came, sealed.
+    pub packet: Vec<u8>,
+}
+
+/// Questions under way and packets that wait.
+pub(crate) struct Whois {
+    /// When each address was last asked for.
+    asked: BTreeMap<Address, Instant>,
+    /// Packets for peers without identity or path, oldest first.
+    outgoing: VecDeque<(Instant, Outgoing)>,
+    /// Packets from strangers, oldest first.
+    incoming: VecDeque<(Instant, WaitingPacket)>,
+    /// When packets that wait are next tried.
+    tick: Option<Instant>,
+}
+
+impl Whois {
+    pub(crate) const fn new() -> Self {
+        Self {
+            asked: BTreeMap::new(),
+            outgoing: VecDeque::new(),
+            incoming: VecDeque::new(),
+            tick: None,
+        }
+    }
+
+    /// Asks the best root who holds `address`, unless it was asked a moment ago.
+    pub(crate) fn request(&mut self, ctx: &mut Ctx<'_>, address: Address) {
+        let Some((root, _)) = ctx.tables.upstream else { return };
+        let asked = self.asked.get(&address).copied();
+        let known = address == ctx.me.address() || address.is_reserved();
+        if known || !ctx.now.is_due(asked, WHOIS_INTERVAL) {
+            return;
+        }
+        if asked.is_none() && self.asked.len() >= WHOIS_ASKED_MAX {
+            return;
+        }
+        self.asked.insert(address, ctx.now);
+        self.wake(ctx.now);
+        ctx.out.send(root, Verb::Whois, address.to_bytes().to_vec());
+    }
+
+    /// Keeps a packet until its recipient can be reached; returns the one displaced, if any.
+    pub(crate) fn hold_outgoing(&mut self, now: Instant, packet: Outgoing) -> Option<Outgoing> {
+        self.wake(now);
+        self.outgoing.push_back((now, packet));
+        let full = self.outgoing.len() > WAITING_PACKETS_MAX;
+        if full { self.outgoing.pop_front().map(|(_, packet)| packet) } else { None }
+    }
+
+    /// Keeps a received packet until an identity is known; returns whether another was displaced.
+    pub(crate) fn hold_incoming(&mut self, now: Instant, packet: WaitingPacket) -> bool {
+        self.wake(now);
+        self.incoming.push_back((now, packet));
+        let full = self.incoming.len() > WAITING_PACKETS_MAX;
+        if full {
+            self.incoming.pop_front();
+        }
+        full
+    }
+
+    /// Takes out what waited for `address` to become known.
+    pub(crate) fn arrived(&mut self, address: Address) -> Vec<WaitingPacket> {
+        self.asked.remove(&address);
+        let (ready, waiting) =
+            self.incoming.drain(..).partition(|(_, packet)| packet.needs == address);
+        self.incoming = waiting;
+        let ready: VecDeque<(Instant, WaitingPacket)> = ready;
+        ready.into_iter().map(|(_, packet)| packet).collect()
+    }
+
+    /// Takes out every outgoing packet; those that still cannot be sent are held again with
+    /// [`hold_again`](Self::hold_again), which keeps their age.
+    pub(crate) fn take_outgoing(&mut self) -> VecDeque<(Instant, Outgoing)> {
+        core::mem::take(&mut self.outgoing)
+    }
+
+    /// Keeps a packet that has waited since `since` a while longer.
+    pub(crate) fn hold_again(&mut self, since: Instant, packet: Outgoing) {
+        self.outgoing.push_back((since, packet));
+    }
+
+    /// Returns whether any packet waits to be sent.
+    pub(crate) fn has_outgoing(&self) -> bool {
+        !self.outgoing.is_empty()
+    }
+
+    /// Gives up what has waited too long and asks again for the rest; returns how many packets
+    /// were given up.
+    pub(crate) fn handle_timeout(&mut self, ctx: &mut Ctx<'_>) -> usize {
+        if self.tick.is_none_or(|tick| tick > ctx.now) {
+            return 0;
+        }
+        let now = ctx.now;
+        let before = self.outgoing.len() + self.incoming.len();
+        self.outgoing.retain(|(since, _)| now.since(*since) < WAITING_LIFETIME);
+        self.incoming.retain(|(since, _)| now.since(*since) < WAITING_LIFETIME);
+        self.asked.retain(|_, asked| now.since(*asked) < ASKED_LIFETIME);
+        let given_up = before - self.outgoing.len() - self.incoming.len();
+
+        self.tick = None;
+        let unknown = self.outgoing.iter().map(|(_, packet)| packet.to);
+        let unknown = unknown.filter(|to| ctx.tables.peer(*to).is_none());
+        let mut wanted: Vec<Address> =
+            unknown.chain(self.incoming.iter().map(|(_, packet)| packet.needs)).collect();
+        wanted.sort_unstable();
+        wanted.dedup();
+        for address in wanted {
+            self.request(ctx, address);
+        }
+        if !self.outgoing.is_empty() || !self.incoming.is_empty() {
+            self.wake(now);
+        }
+        given_up
+    }
+
+    /// Returns when [`handle_timeout`](Self::handle_timeout) next has something to do.
+    pub(crate) const fn poll_timeout(&self) -> Option<Instant> {
+        self.tick
+    }
+
+    /// Has what waits tried again one interval from `now`, or sooner if that is under way.
+    fn wake(&mut self, now: Instant) {
+        self.tick.get_or_insert(now + WHOIS_INTERVAL);
+    }
+}
