@@ -30,13 +30,11 @@ pub fn decompress(body: &[u8], plain: &mut Vec<u8>) -> Result<(), Rejected> {
 
 #[cfg(test)]
 mod tests {
-    use std::path::Path;
-
     use hex_literal::hex;
     use proptest::prelude::*;
-    use serde_json::Value;
 
     use super::*;
+    use crate::vectors::{bytes, load};
 
     fn decompressed(body: &[u8]) -> Result<Vec<u8>, Rejected> {
         let mut plain = vec![0xaa; 3];
@@ -66,13 +64,9 @@ mod tests {
     /// only the reference lets pass and the empty body that is none.
     #[test]
     fn the_references_blocks_are_judged_as_by_the_reference() {
-        let vectors = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/vectors");
-        let text = std::fs::read(vectors.join("lz4_packets.json")).unwrap();
-        let vectors: Value = serde_json::from_slice(&text).unwrap();
-        let bytes = |value: &Value| hex::decode(value.as_str().unwrap()).unwrap();
         let mut judged = 0;
 
-        for case in vectors["cases"].as_array().unwrap() {
+        for case in load("lz4_packets.json")["cases"].as_array().unwrap() {
             let (name, block) = (case["name"].as_str().unwrap(), &case["compressed_payload"]);
             if block.is_null() || ["empty-compressed-payload", "quirk-offset-zero"].contains(&name)
             {

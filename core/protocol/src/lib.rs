@@ -53,3 +53,6 @@ pub mod neighbor;
 mod whois;
 
 pub mod node;
+
+#[cfg(test)]
+mod vectors;

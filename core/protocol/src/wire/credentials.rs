@@ -160,3 +160,123 @@ impl Packets {
         self.done
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use hex_literal::hex;
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::vectors::{bytes, case, load};
+
+    /// From credentials.json, "one tag, all sections".
+    const ONE_TAG: [u8; 144] = hex!(
+        "00"                                // no memberships
+        "0000"                              // no capabilities
+        "0001"                              // one tag
+        "3f6ea8ef00000001 0000018bcfe56800" // network, timestamp
+        "00000001 00000007"                 // id, value
+        "c602cbb587 3f6ea8ef00"             // issued to, signer
+        "01 0060"                           // signature
+        "942bd57c33294a6e56c3e65f97a2eb82c62c8dd593728308a8a557ee71a8c72e"
+        "27e1f16386fa90dd9f59617ab26bb8eec93c05ad7b006fe8a5f932630fee0108"
+        "1a404d21c50108690b12276690599dda55a01289c14f5cbb29d7ce18d37260d5"
+        "0000"                              // nothing additional
+        "0000"                              // no revocations
+        "0000"                              // no ownerships
+    );
+
+    #[test]
+    fn the_references_body_is_read_and_written() {
+        let (credentials, whole) = Credentials::read(&ONE_TAG);
+
+        assert_eq!(whole, Ok(()));
+        assert_eq!((credentials.tags[0].id, credentials.tags[0].value), (1, 7));
+        assert_eq!(credentials.tags.len(), 1);
+        assert_eq!(credentials.write(), [ONE_TAG]);
+    }
+
+    #[test]
+    fn every_packet_the_reference_pushes_is_read_and_written() {
+        let vectors = load("credentials.json");
+
+        for name in ["COM only", "COM, capability, tags, ownership in one packet"] {
+            let body = bytes(&case(&vectors, name)["packets"][0]["payload"]);
+
+            let (credentials, whole) = Credentials::read(&body);
+
+            assert_eq!(whole, Ok(()), "{name}");
+            assert_eq!(credentials.memberships.len(), 1, "{name}");
+            assert_eq!(credentials.write(), [body], "{name}");
+        }
+    }
+
+    /// What the reference needs two packets for takes two here, but not cut at the same place.
+    #[test]
+    fn what_is_too_much_for_a_packet_takes_several() {
+        let vectors = load("credentials.json");
+        let case = case(&vectors, "nine capabilities, eight of them large: two packets");
+        let mut all = Credentials::default();
+        for packet in case["packets"].as_array().unwrap() {
+            let (part, whole) = Credentials::read(&bytes(&packet["payload"]));
+            assert_eq!(whole, Ok(()));
+            all.memberships.extend(part.memberships);
+            all.capabilities.extend(part.capabilities);
+        }
+        assert_eq!(all.capabilities.len(), 9);
+
+        let packets = all.write();
+
+        assert_eq!(packets.len(), 2);
+        assert!(packets.iter().all(|body| body.len() <= BODY_LEN_SENT_MAX));
+        let parts: Vec<_> = packets.iter().map(|body| Credentials::read(body).0).collect();
+        assert_eq!(parts[0].memberships, all.memberships);
+        assert_eq!([&parts[0].capabilities[..], &parts[1].capabilities].concat(), all.capabilities);
+        assert!(parts[1].memberships.is_empty());
+    }
+
+    /// From credentials.json: "COM, end mark, nothing else", "COM without end mark", "packet ends
+    /// after tags".
+    #[test]
+    fn a_body_may_end_after_a_section_and_counts_until_it_breaks_off() {
+        for len in 0..ONE_TAG.len() {
+            let (credentials, whole) = Credentials::read(&ONE_TAG[..len]);
+
+            let ends_after_section = [0, 1, 3, 140, 142].contains(&len);
+            assert_eq!(whole.is_ok(), ends_after_section, "{len}");
+            assert_eq!(credentials.tags.len(), usize::from(len >= 140), "{len}");
+        }
+    }
+
+    #[test]
+    fn nothing_takes_no_packet() {
+        assert!(Credentials::default().write().is_empty());
+    }
+
+    proptest! {
+        #[test]
+        fn no_input_panics(body: Vec<u8>, at in 0..ONE_TAG.len(), flip: u8) {
+            let mut flipped = ONE_TAG;
+            flipped[at] ^= flip;
+
+            for body in [&body[..], &flipped, &[&ONE_TAG[..at], &body].concat()] {
+                let _ = Credentials::read(body);
+            }
+        }
+
+        #[test]
+        fn what_is_written_is_read_back(tags in 0_usize..200) {
+            let (one, _) = Credentials::read(&ONE_TAG);
+            let all = Credentials { tags: vec![one.tags[0].clone(); tags], ..Credentials::default() };
+
+            let mut read = Vec::new();
+            for body in all.write() {
+                let (part, whole) = Credentials::read(&body);
+                prop_assert_eq!(whole, Ok(()));
+                prop_assert!(body.len() <= BODY_LEN_SENT_MAX);
+                read.extend(part.tags);
+            }
+            prop_assert_eq!(read, all.tags);
+        }
+    }
+}

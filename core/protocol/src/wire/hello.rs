@@ -235,3 +235,178 @@ impl<'a> HelloReply<'a> {
         out
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use core::net::IpAddr;
+
+    use hex_literal::hex;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// From hello.json, "HELLO from A to root R with one known moon and one wanted moon", with the
+    /// mask off.
+    const BODY: [u8; 143] = hex!(
+        "0c 01 0e 0001"     // protocol 12, version 1.14.1
+        "0000018bcfe56800"  // timestamp
+        "9cf5fc3d2f" "00"   // identity
+        "712c556f12709c19210eb118342dfd34ed00f817254a0415bb21549b18ae5a38"
+        "0ad6bf8c83b5ffd8c7e6a3b2d6e593d2d91aa7a2a0c829e3d68c3997a11d3582"
+        "00"
+        "04 05010001 2709"  // sent to 5.1.0.1:9993
+        "00000000000f4241"  // planet
+        "0000018bcfe56800"
+        "0002"              // moons
+        "7f 000000b510a9c2e3 0000018bcfe569f4"
+        "7f 00000059e3777b55 0000000000000000"
+    );
+
+    const TAIL_AT: usize = 107;
+
+    /// From hello.json, "OK(HELLO) from R to A, nothing to update".
+    const REPLY: [u8; 31] = hex!(
+        "01 cb94fa4caa3f39fa" // OK to this HELLO
+        "0000018bcfe56800"    // its timestamp
+        "0c 01 0e 0001"       // protocol 12, version 1.14.1
+        "04 05020001 2709"    // you are at 5.2.0.1:9993
+        "0000"                // no worlds
+    );
+
+    const NOW: UnixMillis = UnixMillis(1_700_000_000_000);
+    const OURS: Version = Version { protocol: 12, major: 1, minor: 14, revision: 1 };
+
+    fn moons() -> [WorldRevision; 2] {
+        [
+            WorldRevision { id: 0xb5_10a9_c2e3, timestamp: UnixMillis(1_700_000_000_500) },
+            WorldRevision { id: 0x59_e377_7b55, timestamp: UnixMillis(0) },
+        ]
+    }
+
+    #[test]
+    fn the_references_hello_is_read_and_written() {
+        let (hello, tail_at) = Hello::read(&BODY).unwrap();
+
+        assert_eq!(hello.version, OURS);
+        assert_eq!(hello.timestamp, NOW);
+        assert_eq!(hello.identity.address().to_string(), "9cf5fc3d2f");
+        assert_eq!(hello.sent_to, Some("5.1.0.1:9993".parse().unwrap()));
+        assert_eq!(hello.planet, Some(WorldRevision { id: 1_000_001, timestamp: NOW }));
+        assert_eq!((tail_at, tail_offset(&BODY)), (TAIL_AT, Some(TAIL_AT)));
+        assert!(read_moons(&BODY[tail_at..]).unwrap().eq(moons()));
+        assert_eq!(hello.write(&moons()), (BODY.to_vec(), TAIL_AT));
+    }
+
+    /// From hello.json, the cases "ends after …" and "tail of one byte".
+    #[test]
+    fn a_hello_may_end_where_older_versions_did() {
+        let (identity_end, address_end) = (84, 91);
+
+        for len in 0..BODY.len() {
+            let body = &BODY[..len];
+            let read = Hello::read(body);
+
+            let ends_in_a_field = len < identity_end || (identity_end < len && len < address_end);
+            assert_eq!(read.is_err(), ends_in_a_field, "{len}");
+            assert_eq!(tail_offset(body), (len > TAIL_AT).then_some(TAIL_AT), "{len}");
+            if let Ok((hello, tail_at)) = read {
+                assert_eq!(hello.sent_to.is_some(), len >= address_end, "{len}");
+                assert_eq!(hello.planet.is_some(), len >= TAIL_AT, "{len}");
+                assert_eq!(tail_at, len.min(TAIL_AT), "{len}");
+            }
+        }
+    }
+
+    #[test]
+    fn moons_are_as_many_as_the_tail_says() {
+        let tail = &BODY[TAIL_AT..];
+        let mut of_unknown_type = tail.to_vec();
+        of_unknown_type[2] = 0x01;
+
+        let count = |tail| read_moons(tail).map(Iterator::count).ok();
+
+        assert_eq!(count(tail), Some(2));
+        assert_eq!(count(&of_unknown_type), Some(1));
+        assert_eq!(count(&tail[..1]), Some(0));
+        for len in 2..tail.len() {
+            assert_eq!(count(&tail[..len]), None, "{len}");
+        }
+    }
+
+    #[test]
+    fn the_references_reply_is_read_and_written() {
+        let reply = HelloReply {
+            timestamp: NOW,
+            version: OURS,
+            seen_at: Some("5.2.0.1:9993".parse().unwrap()),
+            worlds: &[],
+        };
+
+        assert_eq!(HelloReply::read(&REPLY[9..]), Ok(reply));
+        assert_eq!(reply.write(0xcb94_fa4c_aa3f_39fa), REPLY);
+    }
+
+    #[test]
+    fn a_reply_may_end_after_version_or_address() {
+        let answer = &REPLY[9..];
+
+        for len in 0..answer.len() {
+            let ends_between_fields = [13, 20].contains(&len);
+            assert_eq!(HelloReply::read(&answer[..len]).is_ok(), ends_between_fields, "{len}");
+        }
+    }
+
+    fn any_version() -> impl Strategy<Value = Version> {
+        any::<(u8, u8, u8, u16)>().prop_map(|(protocol, major, minor, revision)| Version {
+            protocol,
+            major,
+            minor,
+            revision,
+        })
+    }
+
+    fn any_revision() -> impl Strategy<Value = WorldRevision> {
+        (any::<u64>(), any::<u64>())
+            .prop_map(|(id, time)| WorldRevision { id, timestamp: UnixMillis(time) })
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_written_is_read_back(
+            version in any_version(),
+            timestamp: u64,
+            address: [u8; 5],
+            key: u8,
+            sent_to in any::<Option<(IpAddr, u16)>>(),
+            planet in prop::option::of(any_revision()),
+            moons in prop::collection::vec(any_revision(), 0..20),
+            packet_id: u64,
+            worlds: Vec<u8>,
+        ) {
+            let timestamp = UnixMillis(timestamp);
+            let identity = Identity::from_parts(address.into(), [key; 64]);
+            let sent_to = sent_to.map(SocketAddr::from);
+
+            let hello = Hello { version, timestamp, identity, sent_to, planet };
+            let (body, tail_at) = hello.write(&moons);
+            prop_assert_eq!(Hello::read(&body), Ok((hello, tail_at)));
+            let read: Vec<_> = read_moons(&body[tail_at..]).unwrap().collect();
+            prop_assert_eq!(read, if planet.is_some() { moons } else { Vec::new() });
+
+            let reply = HelloReply { timestamp, version, seen_at: sent_to, worlds: &worlds };
+            let body = reply.write(packet_id);
+            prop_assert_eq!(HelloReply::read(&body[9..]), Ok(reply));
+        }
+
+        #[test]
+        fn no_input_panics(body: Vec<u8>, at in 0..BODY.len()) {
+            // Most random bytes end before the identity does, so some follow a good beginning.
+            for body in [&body, &[&BODY[..at], &body].concat()] {
+                let tail = Hello::read(body).map_or(body.len(), |(_, tail_at)| tail_at);
+                prop_assert!(tail <= body.len());
+                let _ = read_moons(body).map(Iterator::count);
+                let _ = HelloReply::read(body);
+            }
+        }
+    }
+}

@@ -299,3 +299,231 @@ impl<'a> MulticastFrame<'a> {
         out
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use hex_literal::hex;
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::vectors::{bytes, case, load};
+
+    const NETWORK: NetworkId = NetworkId(0x3f6e_a8ef_0000_0001);
+
+    /// From multicast.json, the packet of "ARP request again, one member known".
+    const FRAME: [u8; 53] = hex!(
+        "3f6ea8ef00000001"      // network
+        "02"                    // a gather limit
+        "00000020"
+        "ffffffffffff 0a931106" // group
+        "0806"                  // ARP
+        "0001080006040001026e43f147f70a9311050000000000000a931106"
+    );
+
+    /// From multicast.json, the packet of "ARP request broadcast from a, no known member".
+    const GATHER: [u8; 23] = hex!(
+        "3f6ea8ef00000001"      // network
+        "00"                    // flags
+        "ffffffffffff 0a931106" // group
+        "00000021"              // limit
+    );
+
+    /// From multicast.json, the reply to "MULTICAST_GATHER c->b: responder is itself subscribed".
+    const GATHERED: [u8; 43] = hex!(
+        "0d a36b833282c016a4"   // OK to this MULTICAST_GATHER
+        "3f6ea8ef00000001"      // network
+        "3333ff000005 00000000" // group
+        "00000002"              // two are known
+        "0002"                  // and both told
+        "c602cbb587 6e43f1a85f"
+    );
+
+    /// From multicast.json, the reply to "MULTICAST_FRAME with gather limit 5".
+    const GATHERED_BY_FRAME: [u8; 44] = hex!(
+        "0e 51e76882621e361d"   // OK to this MULTICAST_FRAME
+        "3f6ea8ef00000001"      // network
+        "3333ff000005 00000000" // group
+        "02"                    // members follow
+        "00000002 0002"
+        "c602cbb587 6e43f1a85f"
+    );
+
+    fn group(mac: [u8; 6], adi: u32) -> MulticastGroup {
+        MulticastGroup { mac: mac.into(), adi }
+    }
+
+    /// From multicast.json, "periodic announcement: all groups incl. broadcast", the packet's
+    /// first two of three.
+    #[test]
+    fn the_references_announcement_is_read_and_written() {
+        let body = hex!(
+            "3f6ea8ef00000001 3333ff000005 00000000"
+            "3f6ea8ef00000001 ffffffffffff 0a931105"
+        );
+        let likes =
+            [(NETWORK, group(hex!("3333ff000005"), 0)), (NETWORK, group([0xff; 6], 0x0a93_1105))];
+
+        assert!(write_likes(&likes).eq([body]));
+        assert!(read_likes(&body).eq(likes));
+        for len in 0..body.len() {
+            assert_eq!(read_likes(&body[..len]).count(), len / LIKE_LEN, "{len}");
+        }
+    }
+
+    #[test]
+    fn announcements_too_many_for_a_packet_take_several() {
+        let likes = vec![(NETWORK, MulticastGroup::BROADCAST); LIKES_PER_PACKET + 1];
+
+        let lens: Vec<_> = write_likes(&likes).map(|body| body.len()).collect();
+
+        assert_eq!(lens, [LIKES_PER_PACKET * LIKE_LEN, LIKE_LEN]);
+        assert!(lens[0] <= BODY_LEN_SENT_MAX);
+    }
+
+    #[test]
+    fn the_references_frame_is_read_and_written() {
+        let frame = MulticastFrame {
+            network: NETWORK,
+            membership: None,
+            gather_limit: 0x20,
+            source: None,
+            replicate: false,
+            group: group([0xff; 6], 0x0a93_1106),
+            ethertype: 0x0806,
+            payload: &FRAME[25..],
+        };
+
+        assert_eq!(frame.write(), FRAME);
+        for len in 0..25 {
+            assert!(MulticastFrame::read(&FRAME[..len]).is_err(), "{len}");
+        }
+        assert_eq!(MulticastFrame::read(&FRAME), Ok(frame));
+    }
+
+    /// From multicast.json, "MULTICAST_FRAME with replicate flag at replicator b".
+    #[test]
+    fn a_frame_may_name_its_source_and_ask_for_replication() {
+        let body = hex!("3f6ea8ef00000001 0c 026e43f147f7 01005e0000fa 00000000 0800 4500");
+
+        let frame = MulticastFrame::read(&body).unwrap();
+
+        assert_eq!(frame.source, Some(Mac::from(hex!("026e43f147f7"))));
+        assert!(frame.replicate);
+        assert_eq!((frame.gather_limit, frame.payload), (0, hex!("4500").as_slice()));
+        assert_eq!(frame.write(), body);
+    }
+
+    #[test]
+    fn the_references_gather_is_read_and_written() {
+        let gather = Gather {
+            network: NETWORK,
+            group: group([0xff; 6], 0x0a93_1106),
+            limit: 0x21,
+            membership: None,
+        };
+
+        assert_eq!(gather.write(), GATHER);
+        for len in 0..GATHER.len() {
+            assert!(Gather::read(&GATHER[..len]).is_err(), "{len}");
+        }
+        assert_eq!(Gather::read(&GATHER), Ok(gather));
+    }
+
+    #[test]
+    fn a_gather_brings_a_certificate_which_may_be_bad() {
+        let vectors = load("multicast.json");
+        let case =
+            case(&vectors, "private network multicast: MULTICAST_GATHER carries COM (flag 0x01)");
+        let body = bytes(&case["packets"][0]["payload"]);
+
+        let gather = Gather::read(&body).unwrap();
+        let cut = Gather::read(&body[..body.len() - 1]).unwrap();
+
+        assert_eq!(gather.membership.as_ref().unwrap().network(), NETWORK);
+        assert_eq!(gather.write(), body);
+        assert_eq!(cut, Gather { membership: None, ..gather });
+    }
+
+    #[test]
+    fn the_references_members_are_read_and_written() {
+        let gathered = Gathered {
+            network: NETWORK,
+            group: group(hex!("3333ff000005"), 0),
+            total: 2,
+            members: &[Address::from_u64(0xc6_02cb_b587), Address::from_u64(0x6e_43f1_a85f)],
+        };
+
+        assert_eq!(Gathered::read(&GATHERED[9..]), Ok(gathered));
+        assert_eq!(gathered.write(0xa36b_8332_82c0_16a4), GATHERED);
+        assert_eq!(Gathered::read_from_frame(&GATHERED_BY_FRAME[9..]), Ok((gathered, None)));
+        assert_eq!(gathered.write_to_frame(0x51e7_6882_621e_361d), GATHERED_BY_FRAME);
+        for len in 9..GATHERED.len() {
+            assert!(Gathered::read(&GATHERED[9..len]).is_err(), "{len}");
+        }
+        for len in 9..GATHERED_BY_FRAME.len() {
+            assert!(Gathered::read_from_frame(&GATHERED_BY_FRAME[9..len]).is_err(), "{len}");
+        }
+    }
+
+    #[test]
+    fn members_beyond_a_packet_are_left_out() {
+        let members = vec![Address::NULL; Gathered::MEMBERS_MAX + 1];
+        let gathered =
+            Gathered { network: NETWORK, group: group([1; 6], 0), total: 9, members: &members };
+
+        let body = gathered.write_to_frame(0);
+
+        assert!(body.len() <= BODY_LEN_SENT_MAX && body.len() + Address::LEN > BODY_LEN_SENT_MAX);
+        let (read, _) = Gathered::read_from_frame(&body[9..]).unwrap();
+        assert_eq!(read.members.len(), Gathered::MEMBERS_MAX);
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_written_is_read_back(
+            network in any::<u64>().prop_map(NetworkId),
+            group in any::<([u8; 6], u32)>().prop_map(|(mac, adi)| group(mac, adi)),
+            number: u32,
+            source in prop::option::of(any::<[u8; 6]>().prop_map(Mac::from)),
+            replicate: bool,
+            ethertype: u16,
+            payload: Vec<u8>,
+            members: Vec<[u8; 5]>,
+        ) {
+            let frame = MulticastFrame {
+                network,
+                membership: None,
+                gather_limit: number,
+                source,
+                replicate,
+                group,
+                ethertype,
+                payload: &payload,
+            };
+            let body = frame.write();
+            prop_assert_eq!(MulticastFrame::read(&body), Ok(frame));
+
+            let gather = Gather { network, group, limit: number, membership: None };
+            prop_assert_eq!(Gather::read(&gather.write()), Ok(gather));
+
+            let members: Vec<_> = members.into_iter().map(Address::from).collect();
+            let gathered = Gathered { network, group, total: number, members: &members };
+            let (plain, of_frame) = (gathered.write(0), gathered.write_to_frame(0));
+            prop_assert_eq!(Gathered::read(&plain[9..]), Ok(gathered));
+            prop_assert_eq!(Gathered::read_from_frame(&of_frame[9..]), Ok((gathered, None)));
+
+            let likes = vec![(network, group); members.len()];
+            let body = write_likes(&likes).collect::<Vec<_>>().concat();
+            prop_assert!(read_likes(&body).eq(likes));
+        }
+
+        #[test]
+        fn no_input_panics(body: Vec<u8>) {
+            let _ = read_likes(&body).count();
+            let _ = Gather::read(&body);
+            let _ = Gathered::read(&body);
+            let _ = Gathered::read_from_frame(&body);
+            let _ = MulticastFrame::read(&body);
+        }
+    }
+}

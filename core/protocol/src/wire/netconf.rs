@@ -235,3 +235,165 @@ pub fn acknowledge(packet_id: u64, network: NetworkId, update_id: u64) -> Vec<u8
     out.put_u64(update_id);
     out
 }
+
+#[cfg(test)]
+mod tests {
+    use hex_literal::hex;
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::vectors::{bytes, load};
+
+    const NETWORK: NetworkId = NetworkId(0x3f6e_a8ef_0000_0001);
+
+    /// From network_requests.json, "request while holding revision 0x1122 of time T0", with only
+    /// the first of the metadata.
+    const REQUEST: [u8; 45] = hex!(
+        "3f6ea8ef00000001"                         // network
+        "0013"                                     // 19 bytes of metadata
+        "763d30303030303030303030303030303037 0a" // v=0000000000000007
+        "0000000000001122"                         // revision held
+        "0000018bcfe56800"                         // its timestamp
+    );
+
+    #[test]
+    fn the_references_request_is_read_and_written() {
+        let request = Request {
+            network: NETWORK,
+            metadata: b"v=0000000000000007\n",
+            revision: 0x1122,
+            timestamp: 1_700_000_000_000,
+        };
+
+        assert_eq!(Request::read(&REQUEST), Ok(request));
+        assert_eq!(request.write(), REQUEST);
+    }
+
+    #[test]
+    fn a_request_may_leave_out_what_is_held_and_metadata_but_not_end_in_them() {
+        for len in 0..REQUEST.len() {
+            let read = Request::read(&REQUEST[..len]);
+
+            let complete = (8..10).contains(&len) || len >= 29;
+            assert_eq!(read.is_ok(), complete, "{len}");
+            if let Ok(request) = read {
+                assert_eq!(request.metadata.is_empty(), len < 10, "{len}");
+            }
+        }
+    }
+
+    /// The packets the reference's controller sent are read, and written again with its signatures.
+    #[test]
+    fn the_references_chunks_are_read_and_written() {
+        let vectors = load("config_chunks.json");
+        let packets = vectors["reference_sender_packets"].as_array().unwrap();
+        assert_eq!(packets.len(), 2);
+
+        for packet in packets {
+            let payload = bytes(&packet["payload"]);
+            let body = if packet["verb"] == 3 { &payload[9..] } else { &payload[..] };
+
+            let chunk = Chunk::read(body, 0).unwrap();
+            let signed = chunk.signed.unwrap();
+            let written = write_chunks(NETWORK, chunk.update_id, chunk.data, |message| {
+                assert_eq!(message, signed.message);
+                *signed.signature
+            });
+
+            assert_eq!((chunk.network, chunk.index, chunk.fast_propagate), (NETWORK, 0, false));
+            assert!(written.eq([body]));
+        }
+    }
+
+    #[test]
+    fn the_references_chunks_make_its_dictionary() {
+        let vectors = load("config_chunks.json");
+        let bodies: Vec<_> = vectors["chunks"].as_array().unwrap().iter().map(bytes).collect();
+        let chunks: Vec<_> = bodies.iter().map(|body| Chunk::read(body, 0).unwrap()).collect();
+
+        let mut dictionary = Vec::new();
+        for chunk in &chunks {
+            assert_eq!(chunk.index as usize, dictionary.len());
+            assert_eq!(chunk.update_id, 0x1122_3344_5566_7788);
+            dictionary.put(chunk.data);
+        }
+
+        assert_eq!(dictionary, bytes(&vectors["dictionary"]));
+        assert!(chunks.iter().all(|chunk| chunk.total_len as usize == dictionary.len()));
+        let ids = chunks.iter().map(|chunk| chunk.signed.unwrap().chunk_id());
+        assert_eq!(ids.collect::<std::collections::BTreeSet<_>>().len(), chunks.len());
+    }
+
+    /// A chunk of two bytes, at its place in a dictionary of five.
+    fn chunk(index: u32, kind: u8, signature_len: u16) -> Vec<u8> {
+        let mut body = hex!("3f6ea8ef00000001 0002 6162 01 1122334455667788 00000005").to_vec();
+        body.put_u32(index);
+        body.put_u8(kind);
+        body.put_u16(signature_len);
+        body.put(&[0x5a; 96]);
+        body
+    }
+
+    #[test]
+    fn a_chunk_lies_within_its_configuration_and_is_signed_in_the_one_way() {
+        let good = chunk(3, 1, 96);
+        assert!(Chunk::read(&good, 0).unwrap().fast_propagate);
+
+        for bad in [chunk(4, 1, 96), chunk(u32::MAX, 1, 96), chunk(3, 2, 96), chunk(3, 1, 64)] {
+            assert!(Chunk::read(&bad, 0).is_err());
+        }
+    }
+
+    #[test]
+    fn a_chunk_that_ends_after_its_data_is_a_whole_configuration() {
+        let body = chunk(3, 1, 96);
+        let data_end = 12;
+
+        for len in 0..body.len() {
+            assert_eq!(Chunk::read(&body[..len], 7).is_ok(), len == data_end, "{len}");
+        }
+        let legacy = Chunk::read(&body[..data_end], 7).unwrap();
+        assert_eq!((legacy.update_id, legacy.total_len, legacy.index), (7, 2, 0));
+        assert_eq!((legacy.data, legacy.signed), (b"ab".as_slice(), None));
+    }
+
+    /// From spec 03 §3.5.
+    #[test]
+    fn a_configuration_is_acknowledged_in_the_name_of_an_echo() {
+        assert_eq!(
+            acknowledge(1, NETWORK, 2),
+            hex!("08 0000000000000001 3f6ea8ef00000001 0000000000000002")
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_written_is_read_back(
+            network: u64,
+            update_id in 1_u64..,
+            dictionary in prop::collection::vec(any::<u8>(), 0..30_000),
+        ) {
+            let sign = |message: &[u8]| [message.len() as u8; 96];
+            let mut read = Vec::new();
+
+            for body in write_chunks(NetworkId(network), update_id, &dictionary, sign) {
+                let chunk = Chunk::read(&body, 0).unwrap();
+                let signed = chunk.signed.unwrap();
+
+                prop_assert_eq!((chunk.network.0, chunk.update_id), (network, update_id));
+                prop_assert_eq!(chunk.index as usize, read.len());
+                prop_assert_eq!(*signed.signature, sign(signed.message));
+                read.put(chunk.data);
+            }
+            prop_assert_eq!(read, dictionary);
+        }
+
+        #[test]
+        fn no_input_panics(body: Vec<u8>, at in 0..REQUEST.len()) {
+            for body in [&body, &[&REQUEST[..at], &body].concat()] {
+                let _ = Request::read(body);
+                let _ = Chunk::read(body, 0);
+            }
+        }
+    }
+}
