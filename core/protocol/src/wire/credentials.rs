@@ -46,7 +46,6 @@ impl Credentials {
     /// Reads a body as far as it can be read.
     ///
     /// Returns what was read, and why the rest could not be.
-    #[must_use]
     pub fn read(body: &[u8]) -> (Self, Result<(), Malformed>) {
         let mut credentials = Self::default();
         let whole = credentials.read_all(Reader::new("NETWORK_CREDENTIALS", body));
@@ -96,14 +95,14 @@ impl Credentials {
 /// Reads a section, which is empty if the body is over.
 fn read_section<'a, T>(
     reader: &mut Reader<'a>,
-    read_prefix: fn(&'a [u8]) -> Result<(T, usize), Malformed>,
+    read_prefix: impl Fn(&'a [u8]) -> Result<(T, usize), Malformed>,
     into: &mut Vec<T>,
 ) -> Result<(), Malformed> {
     if reader.is_empty() {
         return Ok(());
     }
     for _ in 0..reader.u16()? {
-        into.push(reader.value(read_prefix)?);
+        into.push(reader.value(&read_prefix)?);
     }
     Ok(())
 }

@@ -136,7 +136,7 @@ impl Hello {
 
     /// Returns the body with its tail of `moons` not yet masked, and where the tail begins.
     ///
-    /// There is no tail without a planet. Callers have at most a few hundred moons.
+    /// There is no tail without a planet. Moons beyond 65,535 are left out.
     #[must_use]
     pub fn write(&self, moons: &[WorldRevision]) -> (Vec<u8>, usize) {
         let mut out = Vec::new();
