@@ -48,8 +48,11 @@ pub mod status;
 
 pub mod fastpath;
 
-pub mod neighbor;
+pub mod roots;
+pub mod surface;
 
+pub mod neighbor;
+pub mod peer;
 mod whois;
 
 pub mod node;

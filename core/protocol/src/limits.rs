@@ -311,3 +311,54 @@ pub const NEIGHBOR_REFRESH_AGE: Duration = Duration::from_secs(200);
 
 /// Age at which a resolved next hop is forgotten (spec 03 §10.2).
 pub const NEIGHBOR_TIMEOUT: Duration = Duration::from_secs(600);
+
+/// How many ways to one peer are kept (spec 02 §4.1). The one silent longest makes room.
+pub const PATHS_PER_PEER_MAX: usize = 64;
+
+/// How many peers a node knows at once that is no root. See [`PEERS_MAX_ROOT`].
+pub const PEERS_MAX: usize = 16_384;
+
+/// How many peers a root knows at once, about 2 KiB each.
+///
+/// When there is no room, the peer silent longest that shares no network with this node is
+/// forgotten; if every one of them was heard within a minute, newcomers are dropped as `full`.
+pub const PEERS_MAX_ROOT: usize = 131_072;
+
+/// How many paths or source prefixes a gate tells apart per period. Further ones are dropped as
+/// `rate_limited`.
+pub const GATE_KEYS_MAX: usize = 8_192;
+
+/// How many pairs of peers a root introduces per 30 s. Further ones stay relayed until their turn.
+pub const INTRODUCTIONS_MAX: usize = 65_536;
+
+/// How many identities of strangers are validated per second, and how many at once.
+///
+/// One takes tens of milliseconds, so this is about a fifth of a core. Further HELLOs are dropped
+/// as `rate_limited`; their senders repeat them.
+pub const VALIDATIONS_PER_SECOND: u32 = 8;
+/// See [`VALIDATIONS_PER_SECOND`].
+pub const VALIDATIONS_AT_ONCE: u32 = 64;
+
+/// How many identities received from roots are validated per second, and how many at once.
+///
+/// Apart from those of strangers, so that a flood of HELLOs does not keep us from whom we ask for.
+pub const ANSWERS_PER_SECOND: u32 = 16;
+/// See [`ANSWERS_PER_SECOND`].
+pub const ANSWERS_AT_ONCE: u32 = 128;
+
+/// How many probes are sent per second to addresses others named, and how many at once.
+///
+/// Further addresses are passed over; peers repeat them.
+pub const PROBES_PER_SECOND: u32 = 64;
+/// See [`PROBES_PER_SECOND`].
+pub const PROBES_AT_ONCE: u32 = 256;
+
+/// How many addresses pushed by a peer are probed per push, scope and family (spec 02 §2.8).
+pub const PROBES_PER_PUSH_MAX: usize = 8;
+
+/// How many identities one WHOIS is answered with: what fits one datagram. The rest are passed
+/// over.
+pub const WHOIS_ANSWERS_MAX: usize = (PHYSICAL_MTU - HEADER_LEN - 9) / 71;
+
+/// How many reports of this node's own physical address are kept. The oldest makes room.
+pub const SURFACE_REPORTS_MAX: usize = 256;

@@ -1,0 +1,165 @@
+//! How often others may make this node work.
+//!
+//! A gate holds back what one source asks too often, a budget what all of them ask together.
+
+use core::time::Duration;
+use std::collections::BTreeMap;
+
+use crate::time::Instant;
+
+/// Lets each key pass once per period.
+///
+/// Two generations of keys, of which the older is forgotten once it is a period old: what was let
+/// through is remembered long enough, and the table never needs sweeping.
+#[derive(Debug)]
+pub struct Gate<K> {
+    period: Duration,
+    keys_max: usize,
+    turned: Instant,
+    current: BTreeMap<K, Instant>,
+    previous: BTreeMap<K, Instant>,
+}
+
+impl<K: Copy + Ord> Gate<K> {
+    /// Makes a gate for at most `keys_max` different keys per `period`; more are held back.
+    #[must_use]
+    pub const fn new(period: Duration, keys_max: usize) -> Self {
+        Self {
+            period,
+            keys_max,
+            turned: Instant::ZERO,
+            current: BTreeMap::new(),
+            previous: BTreeMap::new(),
+        }
+    }
+
+    /// Returns whether `key` may pass, and if so, keeps it from passing again for a period.
+    pub fn pass(&mut self, now: Instant, key: K) -> bool {
+        if now.since(self.turned) >= self.period {
+            self.previous = core::mem::take(&mut self.current);
+            self.turned = now;
+        }
+        let last = self.current.get(&key).or_else(|| self.previous.get(&key)).copied();
+        let full = self.current.len() >= self.keys_max && !self.current.contains_key(&key);
+        if full || !now.is_due(last, self.period) {
+            return false;
+        }
+        self.current.insert(key, now);
+        true
+    }
+}
+
+/// So many of something per second, and after a pause so many at once.
+#[derive(Debug)]
+pub struct Budget {
+    each: Duration,
+    at_once: Duration,
+    /// When all that was spent will have been earned again.
+    repaid: Instant,
+}
+
+impl Budget {
+    /// Makes a budget of `per_second` that saves up to `at_once`.
+    #[must_use]
+    pub const fn new(per_second: u32, at_once: u32) -> Self {
+        let each = Duration::from_secs(1).checked_div(per_second);
+        let each = each.expect("a budget of nothing is no budget");
+        Self { each, at_once: each.saturating_mul(at_once), repaid: Instant::ZERO }
+    }
+
+    /// Returns whether there is something left to spend, and spends it.
+    pub fn spend(&mut self, now: Instant) -> bool {
+        let repaid = self.repaid.max(now) + self.each;
+        if repaid.since(now) > self.at_once {
+            return false;
+        }
+        self.repaid = repaid;
+        true
+    }
+}
+
+/// Counts a peer's pushes that follow each other closely (spec 02 §2.8).
+///
+/// Eight in a row pass, then none until a pause longer than the interval: a pushed address costs
+/// a probe to a place somebody else has named.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct PushGate {
+    last: Option<Instant>,
+    in_a_row: u32,
+}
+
+impl PushGate {
+    const INTERVAL: Duration = Duration::from_secs(30);
+    const IN_A_ROW_MAX: u32 = 8;
+
+    /// Returns whether a push that arrives now is acted upon.
+    pub fn pass(&mut self, now: Instant) -> bool {
+        let close = self.last.is_some_and(|last| now.since(last) <= Self::INTERVAL);
+        self.in_a_row = if close { self.in_a_row.saturating_add(1) } else { 1 };
+        self.last = Some(now);
+        self.in_a_row <= Self::IN_A_ROW_MAX
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(millis: u64) -> Instant {
+        Instant::from_millis(millis)
+    }
+
+    #[test]
+    fn a_key_passes_once_per_period() {
+        let mut gate = Gate::new(Duration::from_millis(166), 10);
+
+        assert!(gate.pass(at(1_000), 'a'));
+        assert!(!gate.pass(at(1_165), 'a'));
+        assert!(gate.pass(at(1_165), 'b'));
+        assert!(gate.pass(at(1_166), 'a'));
+        assert!(!gate.pass(at(1_330), 'b'));
+        assert!(gate.pass(at(1_331), 'b'));
+    }
+
+    #[test]
+    fn what_was_held_back_does_not_count() {
+        let mut gate = Gate::new(Duration::from_millis(100), 10);
+
+        let passed = (0..10).filter(|i| gate.pass(at(1_000 + 50 * i), ())).count();
+
+        assert_eq!(passed, 5);
+    }
+
+    #[test]
+    fn a_full_gate_holds_strangers_back_and_recovers() {
+        let mut gate = Gate::new(Duration::from_secs(2), 3);
+
+        let passed = (0..100).filter(|&key| gate.pass(at(5_000), key)).count();
+
+        assert_eq!(passed, 3);
+        assert!(gate.pass(at(7_000), 99));
+        assert!(gate.current.len() + gate.previous.len() <= 6);
+    }
+
+    #[test]
+    fn a_budget_saves_up_and_no_further() {
+        let mut budget = Budget::new(4, 8);
+
+        let at_once = (0..100).filter(|_| budget.spend(at(60_000))).count();
+        let later = (0..100).filter(|_| budget.spend(at(61_000))).count();
+
+        assert_eq!((at_once, later), (8, 4));
+    }
+
+    /// The burst of push_direct_paths.json: ten pushes a second apart, then one after 31 s.
+    #[test]
+    fn eight_pushes_in_a_row_pass() {
+        let mut gate = PushGate::default();
+
+        let passed: Vec<bool> = (1..=10).map(|i| gate.pass(at(i * 1_000))).collect();
+
+        assert_eq!(passed.iter().position(|&passed| !passed), Some(8));
+        assert!(!gate.pass(at(40_000)));
+        assert!(gate.pass(at(71_000)));
+    }
+}

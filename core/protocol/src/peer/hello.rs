@@ -1,0 +1,324 @@
+//! Getting to know each other: HELLO and the OK that answers it.
+//!
+//! Source: spec 01 §11.3, spec 02 §2.1, §2.2.
+
+use core::net::{IpAddr, SocketAddr};
+use core::time::Duration;
+use std::sync::Arc;
+
+use crate::address::Address;
+use crate::endpoint::{Path, Scope};
+use crate::error::Rejected;
+use crate::identity::Identity;
+use crate::limits::{HEADER_LEN, PACKET_LEN_MAX, PROTOCOL_VERSION_MIN};
+use crate::outbox::{Ctx, Received};
+use crate::peer::Peers;
+use crate::roots::Roots;
+use crate::suite::{self, PeerKeys};
+use crate::surface::Surface;
+use crate::verb::{ErrorCode, Verb};
+use crate::wire::header::Header;
+use crate::wire::hello::{Hello, HelloReply, Version, WorldRevision, read_moons};
+use crate::wire::reply;
+use crate::world::World;
+
+/// Most bytes of worlds an OK(HELLO) has room for, as a packet is at most so long.
+const WORLDS_LEN_MAX: usize = PACKET_LEN_MAX - HEADER_LEN - 43;
+
+/// The network a datagram came from, for limiting what its neighbourhood may cost this node: the
+/// first three bytes of an IPv4 address, the first six of an IPv6 one.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub(super) enum SourcePrefix {
+    V4([u8; 3]),
+    V6([u8; 6]),
+}
+
+impl SourcePrefix {
+    fn of(ip: IpAddr) -> Self {
+        match ip {
+            IpAddr::V4(v4) => {
+                let [a, b, c, _] = v4.octets();
+                Self::V4([a, b, c])
+            }
+            IpAddr::V6(v6) => {
+                let [a, b, c, d, e, f, ..] = v6.octets();
+                Self::V6([a, b, c, d, e, f])
+            }
+        }
+    }
+}
+
+/// Sends HELLO to the physical address `remote`, from all sockets: which of them reaches it is
+/// what a HELLO finds out.
+pub(super) fn greet(ctx: &mut Ctx<'_>, roots: &Roots, to: Address, remote: SocketAddr) {
+    let planet = roots.planet();
+    let hello = Hello {
+        version: Version::OURS,
+        timestamp: ctx.unix,
+        identity: *ctx.me.public(),
+        sent_to: Some(remote),
+        planet: Some(WorldRevision { id: planet.id, timestamp: planet.timestamp }),
+    };
+    let moons = roots.moons().map(|moon| WorldRevision { id: moon.id, timestamp: moon.timestamp });
+    let (body, _) = hello.write(&moons.collect::<Vec<_>>());
+    ctx.out.send_on(Path::from_all(remote), to, Verb::Hello, body);
+}
+
+impl Peers {
+    /// Takes in a HELLO under suite 0, as it came in the datagram, and counts it as received.
+    ///
+    /// A stranger becomes a peer here, if nobody else holds the address and the identity is
+    /// valid. To find that out costs much, so everything that costs little is checked before, and
+    /// the neighbourhood of the source and all strangers together may ask only so often.
+    ///
+    /// # Errors
+    ///
+    /// [`Rejected`] says which check failed, in the order of spec 01 §11.3.
+    pub fn handle_hello(
+        &mut self,
+        ctx: &mut Ctx<'_>,
+        roots: &Roots,
+        surface: &mut Surface,
+        path: Path,
+        packet: &mut [u8],
+    ) -> Result<(), Rejected> {
+        let (header, body) = Header::split(packet)?;
+        let (hello, tail_at) = Hello::read(body)?;
+        check_claim(&hello, header.source)?;
+        let (from, hops, packet_id) = (header.source, header.hops(), header.id.get());
+
+        match self.knows(ctx, &hello.identity) {
+            Ok(true) => {
+                let view = ctx.tables.peer(from).ok_or(Rejected::FromSelf)?;
+                suite::open(&view.keys, packet)?;
+            }
+            Ok(false) => self.admit(ctx, path, &hello.identity, packet)?,
+            Err(Rejected::IdentityCollision) => {
+                let keys = self.agree_with_stranger(ctx, path, &hello.identity, packet)?;
+                let body = reply::error(Verb::Hello, packet_id, ErrorCode::IdentityCollision, None);
+                ctx.out.send_to_newcomer(path, from, keys, Verb::Error, body);
+                return Err(Rejected::IdentityCollision);
+            }
+            Err(rejected) => return Err(rejected),
+        }
+
+        let body = packet.get(HEADER_LEN..).unwrap_or_default();
+        let rx = Received { from, path, hops, verb: Verb::Hello, packet_id, body };
+        self.answer_hello(ctx, roots, surface, &rx, &hello, tail_at)?;
+        self.received(ctx, roots, surface, &rx, false);
+        Ok(())
+    }
+
+    /// Takes in a HELLO that came encrypted, from a known peer.
+    ///
+    /// # Errors
+    ///
+    /// As [`handle_hello`](Self::handle_hello).
+    pub fn handle_inner_hello(
+        &mut self,
+        ctx: &mut Ctx<'_>,
+        roots: &Roots,
+        surface: &mut Surface,
+        rx: &Received<'_>,
+    ) -> Result<(), Rejected> {
+        let (hello, tail_at) = Hello::read(rx.body)?;
+        check_claim(&hello, rx.from)?;
+        if !self.knows(ctx, &hello.identity)? {
+            return Err(Rejected::UnknownSender);
+        }
+        self.answer_hello(ctx, roots, surface, rx, &hello, tail_at)
+    }
+
+    /// Makes a stranger a peer if the HELLO in `packet` is authentic and its identity valid.
+    fn admit(
+        &mut self,
+        ctx: &mut Ctx<'_>,
+        path: Path,
+        identity: &Identity,
+        packet: &mut [u8],
+    ) -> Result<(), Rejected> {
+        let keys = self.agree_with_stranger(ctx, path, identity, packet)?;
+        if !self.validations.spend(ctx.now) {
+            return Err(Rejected::RateLimited);
+        }
+        if !identity.is_valid() {
+            return Err(Rejected::InvalidIdentity);
+        }
+        self.insert(ctx, identity, keys)
+    }
+
+    /// Returns the keys shared with whoever claims `identity`, if `packet` was sealed with them.
+    fn agree_with_stranger(
+        &mut self,
+        ctx: &Ctx<'_>,
+        path: Path,
+        identity: &Identity,
+        packet: &mut [u8],
+    ) -> Result<Arc<PeerKeys>, Rejected> {
+        if !self.strangers.pass(ctx.now, SourcePrefix::of(path.remote.ip())) {
+            return Err(Rejected::RateLimited);
+        }
+        let key = ctx.me.agree(identity).ok_or(Rejected::InvalidIdentity)?;
+        let keys = PeerKeys::new(&key);
+        suite::open(&keys, packet)?;
+        Ok(Arc::new(keys))
+    }
+
+    /// Answers an authentic HELLO and takes note of what it says.
+    fn answer_hello(
+        &mut self,
+        ctx: &mut Ctx<'_>,
+        roots: &Roots,
+        surface: &mut Surface,
+        rx: &Received<'_>,
+        hello: &Hello,
+        tail_at: usize,
+    ) -> Result<(), Rejected> {
+        if let Some(mine) = hello.sent_to {
+            self.seen_at(ctx, roots, surface, rx, mine);
+        }
+        let view = ctx.tables.peer(rx.from).ok_or(Rejected::UnknownSender)?;
+        let mut tail = rx.body.get(tail_at..).unwrap_or_default().to_vec();
+        suite::mask_hello_tail(&view.keys, rx.packet_id, &mut tail);
+        let worlds = newer_worlds(roots, hello.planet, read_moons(&tail)?);
+
+        // Peers of these versions do not expect to be told their port.
+        let port = if hello.version.protocol < 5 { 0 } else { rx.path.remote.port() };
+        let reply = HelloReply {
+            timestamp: hello.timestamp,
+            version: Version::OURS,
+            seen_at: Some(SocketAddr::new(rx.path.remote.ip(), port)),
+            worlds: &worlds,
+        };
+        let body = reply.write(rx.packet_id);
+        // Sealed for what was known before this HELLO: to a newcomer with suite 1.
+        if view.takes_aes {
+            ctx.out.send_on(rx.path, rx.from, Verb::Ok, body);
+        } else {
+            let keys = Arc::clone(&view.keys);
+            ctx.out.send_to_newcomer(rx.path, rx.from, keys, Verb::Ok, body);
+        }
+        self.announced(ctx, rx.from, hello.version);
+        Ok(())
+    }
+
+    /// Takes in the answer to a HELLO; `rx.body` is what follows the OK's header.
+    ///
+    /// # Errors
+    ///
+    /// [`Rejected::Malformed`], also if a world in it is, [`Rejected::OldProtocol`].
+    pub fn handle_ok_hello(
+        &mut self,
+        ctx: &mut Ctx<'_>,
+        roots: &mut Roots,
+        surface: &mut Surface,
+        rx: &Received<'_>,
+    ) -> Result<(), Rejected> {
+        let reply = HelloReply::read(rx.body)?;
+        if reply.version.protocol < PROTOCOL_VERSION_MIN {
+            return Err(Rejected::OldProtocol);
+        }
+        if roots.is_upstream(rx.from) {
+            self.take_worlds(ctx, roots, rx.from, reply.worlds)?;
+        }
+        self.announced(ctx, rx.from, reply.version);
+        if rx.hops == 0 {
+            self.arrived(ctx, roots, rx);
+            if let Some(round_trip) = ctx.unix.0.checked_sub(reply.timestamp.0)
+                && let Some(peer) = self.peers.get_mut(&rx.from)
+            {
+                peer.paths.measured(rx.path, Duration::from_millis(round_trip));
+            }
+        }
+        if let Some(mine) = reply.seen_at {
+            self.seen_at(ctx, roots, surface, rx, mine);
+        }
+        Ok(())
+    }
+
+    /// Offers each of the worlds, which lie one after the other, and learns the roots of those
+    /// taken into force.
+    fn take_worlds(
+        &mut self,
+        ctx: &mut Ctx<'_>,
+        roots: &mut Roots,
+        from: Address,
+        mut worlds: &[u8],
+    ) -> Result<(), Rejected> {
+        while !worlds.is_empty() {
+            let (world, len) = World::read_prefix(worlds)?;
+            worlds = worlds.get(len..).unwrap_or_default();
+            let id = world.id;
+            match roots.offer(ctx, world) {
+                Ok(()) => log::info!("world {id:016x} updated by {from}"),
+                Err(refused) => log::debug!("world {id:016x} from {from} refused: {refused}"),
+            }
+        }
+        self.learn_roots(ctx, roots);
+        Ok(())
+    }
+
+    /// Takes note of where a peer says this node is; doubts every path like it if that means that
+    /// this node has moved (spec 02 §8).
+    fn seen_at(
+        &mut self,
+        ctx: &mut Ctx<'_>,
+        roots: &Roots,
+        surface: &mut Surface,
+        rx: &Received<'_>,
+        mine: SocketAddr,
+    ) {
+        let is_trusted = roots.is_upstream(rx.from);
+        let has_moved = rx.hops == 0 && surface.report(ctx.now, rx.from, rx.path, mine, is_trusted);
+        // Roots do not move: the worlds say where they are.
+        if !has_moved || roots.lists_me() {
+            return;
+        }
+        let is_like =
+            |ip: IpAddr| ip.is_ipv6() == mine.is_ipv6() && Scope::of(ip) == Scope::of(mine.ip());
+        let mut doubtful = Vec::new();
+        for (&address, peer) in &mut self.peers {
+            doubtful.extend(peer.paths.doubt(is_like).into_iter().map(|path| (address, path)));
+        }
+        for (address, path) in doubtful {
+            self.attempt(ctx, roots, address, path);
+            self.refresh(ctx, roots, address);
+        }
+    }
+}
+
+/// Checks what a HELLO can be told by without keys.
+fn check_claim(hello: &Hello, source: Address) -> Result<(), Rejected> {
+    if hello.version.protocol < PROTOCOL_VERSION_MIN {
+        return Err(Rejected::OldProtocol);
+    }
+    if hello.identity.address() != source {
+        return Err(Rejected::InvalidIdentity);
+    }
+    Ok(())
+}
+
+/// Returns the worlds in force here of which a peer has an earlier revision, one after the other.
+///
+/// Only the planet in force and moons the peer names are told.
+fn newer_worlds(
+    roots: &Roots,
+    planet: Option<WorldRevision>,
+    moons: impl Iterator<Item = WorldRevision>,
+) -> Vec<u8> {
+    let is_newer = |world: &World, theirs: WorldRevision| {
+        world.id == theirs.id && world.timestamp > theirs.timestamp
+    };
+    let planet = planet.filter(|&theirs| theirs.id != 0 && is_newer(roots.planet(), theirs));
+    let theirs: Vec<WorldRevision> = moons.collect();
+    let moons = roots.moons().filter(|moon| theirs.iter().any(|&theirs| is_newer(moon, theirs)));
+
+    let mut worlds = Vec::new();
+    for world in planet.map(|_| roots.planet()).into_iter().chain(moons) {
+        let world = world.to_bytes();
+        if worlds.len() + world.len() <= WORLDS_LEN_MAX {
+            worlds.extend(world);
+        }
+    }
+    worlds
+}

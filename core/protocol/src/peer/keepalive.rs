@@ -1,0 +1,331 @@
+//! What happens because time passes: heartbeats, finding roots, forgetting the silent.
+//!
+//! Roots are looked after one by one, the sooner the less is known of them. All other peers are
+//! looked after together, at multiples of five seconds, so that a device sleeps in between.
+//!
+//! Source: spec 02 §4.5, §5.1, §11.
+
+use core::net::SocketAddr;
+use core::time::Duration;
+use std::collections::BTreeSet;
+
+use crate::address::Address;
+use crate::endpoint::Path;
+use crate::event::{Event, StoreKey};
+use crate::outbox::Ctx;
+use crate::peer::path::Known;
+use crate::peer::{ACTIVITY, Peer, Peers, hello};
+use crate::roots::Roots;
+use crate::surface::Surface;
+use crate::time::Instant;
+
+/// What is not urgent happens at multiples of this.
+const GRID: Duration = Duration::from_secs(5);
+
+/// How often a peer that is kept alive is greeted, so that both sides learn of changes.
+const GREETING: Duration = Duration::from_secs(60);
+
+/// How often a peer that is always wanted but has no path is greeted through a root.
+const RELAYED_GREETING: Duration = Duration::from_secs(28);
+
+/// How long a root may take to answer on a path that is known.
+const ANSWER: Duration = Duration::from_secs(2);
+
+/// How long the first HELLO to a root may take; each further one twice as long.
+const FIRST_ANSWER: Duration = Duration::from_millis(250);
+
+/// The longest pause between HELLOs to a root that does not answer: while no other does, and
+/// while one does.
+const RETRY_OFFLINE: Duration = Duration::from_secs(5);
+const RETRY_ONLINE: Duration = Duration::from_secs(30);
+
+/// When peers want to be looked after.
+#[derive(Debug)]
+pub(super) struct Schedule {
+    /// Where the grid begins, once the clock has been seen.
+    origin: Option<Instant>,
+    /// When some peer that is no root is due.
+    peers: Option<Instant>,
+    /// When some root is due.
+    upstreams: Option<Instant>,
+    /// Peers to be kept in contact with whether there is traffic or not.
+    wanted: BTreeSet<Address>,
+}
+
+impl Schedule {
+    pub(super) const fn new() -> Self {
+        Self { origin: None, peers: None, upstreams: Some(Instant::ZERO), wanted: BTreeSet::new() }
+    }
+
+    /// Has peers looked after at the first opportunity not before `at`.
+    pub(super) fn wake(&mut self, at: Instant) {
+        let at = self.aligned(at);
+        self.peers = Some(self.peers.map_or(at, |peers| peers.min(at)));
+    }
+
+    /// Has everybody looked after without delay.
+    pub(super) fn wake_now(&mut self) {
+        self.peers = Some(Instant::ZERO);
+        self.upstreams = Some(Instant::ZERO);
+    }
+
+    /// Returns the first point of the grid not before `at`.
+    fn aligned(&self, at: Instant) -> Instant {
+        let origin = self.origin.unwrap_or(at);
+        let since = at.since(origin);
+        let late = Duration::from_micros((since.as_micros() % GRID.as_micros()) as u64);
+        if late.is_zero() { at } else { at + (GRID - late) }
+    }
+}
+
+impl Peer {
+    /// Returns when a peer that is no root next wants something: to be probed, to lose a path, to
+    /// be forgotten.
+    fn next_due(&self, now: Instant, is_wanted: bool) -> Instant {
+        let forgotten = self.silent_since() + ACTIVITY;
+        let expiry = self.selected.and_then(|path| self.paths.expiry_of(path));
+        let probe = if (is_wanted || self.is_active(now)) && self.paths.any_unexpired(now) {
+            let greeting = self.greeted.map_or(now, |greeted| greeted + GREETING);
+            self.paths.next_heartbeat(now).map(|heartbeat| heartbeat.min(greeting))
+        } else if is_wanted {
+            Some(self.greeted.map_or(now, |greeted| greeted + RELAYED_GREETING))
+        } else {
+            None
+        };
+        [Some(forgotten), expiry, probe].into_iter().flatten().min().unwrap_or(forgotten)
+    }
+
+    /// Returns when a root next wants to be probed.
+    fn next_probe(&self, now: Instant, is_best: bool, is_online: bool) -> Instant {
+        let (Some(probed), Some(greeted)) = (self.probed, self.greeted) else { return now };
+        if self.is_failing() || !self.paths.any_unexpired(now) {
+            let longest = if is_online { RETRY_ONLINE } else { RETRY_OFFLINE };
+            let doublings = self.unanswered.saturating_sub(1).min(8);
+            return probed + (FIRST_ANSWER * (1 << doublings)).min(longest);
+        }
+        if self.unanswered > 0 {
+            return probed + ANSWER;
+        }
+        let heartbeat = self.paths.next_heartbeat(now).filter(|_| is_best);
+        heartbeat.unwrap_or(Instant::FAR_FUTURE).min(greeted + GREETING)
+    }
+}
+
+impl Peers {
+    /// Does what is due.
+    ///
+    /// `always_contact`: peers to be kept in contact with whether there is traffic or not.
+    pub fn handle_timeout(
+        &mut self,
+        ctx: &mut Ctx<'_>,
+        roots: &Roots,
+        surface: &mut Surface,
+        always_contact: &[Address],
+    ) {
+        self.schedule.origin.get_or_insert(ctx.now);
+        let wanted = BTreeSet::from_iter(always_contact.iter().copied());
+        if self.schedule.wanted != wanted {
+            self.schedule.wanted = wanted;
+            self.schedule.wake(ctx.now);
+        }
+        if self.schedule.upstreams.is_some_and(|due| due <= ctx.now) {
+            self.learn_roots(ctx, roots);
+            self.look_after_roots(ctx, roots);
+        }
+        if self.schedule.peers.is_some_and(|due| due <= ctx.now) {
+            surface.expire(ctx.now);
+            self.look_after_peers(ctx, roots);
+        }
+    }
+
+    /// Returns when [`handle_timeout`](Self::handle_timeout) next has something to do, and what.
+    #[must_use]
+    pub fn poll_timeout(&self) -> Option<(Instant, &'static str)> {
+        let upstreams = self.schedule.upstreams.map(|at| (at, "a root is due a probe"));
+        let peers = self.schedule.peers.map(|at| (at, "a peer is due a probe or forgotten"));
+        [upstreams, peers].into_iter().flatten().min()
+    }
+
+    /// Makes every root a peer, so that it can be greeted.
+    pub(super) fn learn_roots(&mut self, ctx: &mut Ctx<'_>, roots: &Roots) {
+        for identity in roots.identities() {
+            if let Err(rejected) = self.learn(ctx, identity) {
+                log::warn!("root {} cannot be a peer: {rejected}", identity.address());
+            }
+        }
+    }
+
+    /// Probes the roots that are due.
+    fn look_after_roots(&mut self, ctx: &mut Ctx<'_>, roots: &Roots) {
+        let best = ctx.tables.upstream.map(|(address, _)| address);
+        for (&address, endpoints) in roots.upstreams() {
+            let Some(peer) = self.peers.get(&address) else { continue };
+            if peer.next_probe(ctx.now, best == Some(address), self.is_online) <= ctx.now {
+                self.contact_root(ctx, roots, address, endpoints);
+                self.refresh(ctx, roots, address);
+            }
+        }
+        self.refresh_upstreams(ctx, roots);
+    }
+
+    /// Works out when the next root is due.
+    pub(super) fn schedule_upstreams(&mut self, ctx: &Ctx<'_>, roots: &Roots) {
+        let best = ctx.tables.upstream.map(|(address, _)| address);
+        let due = roots.upstreams().keys().filter_map(|address| {
+            let peer = self.peers.get(address)?;
+            let due = peer.next_probe(ctx.now, best == Some(*address), self.is_online);
+            let is_urgent = due <= ctx.now || peer.unanswered > 0 && due < ctx.now + GRID;
+            Some(if is_urgent { due } else { self.schedule.aligned(due) })
+        });
+        self.schedule.upstreams = due.min();
+    }
+
+    /// Probes a root: with HELLO at its paths and at a random endpoint of every family it has no
+    /// path in if that is due or it does not answer, else with ECHO at its paths.
+    fn contact_root(
+        &mut self,
+        ctx: &mut Ctx<'_>,
+        roots: &Roots,
+        address: Address,
+        endpoints: &[SocketAddr],
+    ) {
+        let now = ctx.now;
+        let Some(peer) = self.peers.get_mut(&address) else { return };
+        let greets = peer.is_failing()
+            || !peer.paths.any_unexpired(now)
+            || now.is_due(peer.greeted, GREETING);
+        if peer.paths.any_unexpired(now) {
+            peer.paths.expire(now);
+        }
+        let repeats = peer.unanswered > 0;
+        let is_due = |known: &&Known| greets || repeats || known.needs_heartbeat(now);
+        let paths: Vec<Path> =
+            peer.paths.unexpired(now).filter(is_due).map(|known| known.path()).collect();
+        peer.probed = Some(now);
+        peer.unanswered = peer.unanswered.saturating_add(1);
+        if greets {
+            peer.greeted = Some(now);
+        }
+        self.probe_all(ctx, roots, address, &paths, greets);
+        if greets {
+            self.greet_endpoints(ctx, roots, address, &paths, endpoints);
+        }
+    }
+
+    /// Greets a root at a random endpoint of every family it has no path in, or through another
+    /// root if it has neither paths nor endpoints.
+    fn greet_endpoints(
+        &self,
+        ctx: &mut Ctx<'_>,
+        roots: &Roots,
+        address: Address,
+        paths: &[Path],
+        endpoints: &[SocketAddr],
+    ) {
+        for is_ipv6 in [false, true] {
+            if paths.iter().any(|path| path.remote.is_ipv6() == is_ipv6) {
+                continue;
+            }
+            let family: Vec<SocketAddr> =
+                endpoints.iter().copied().filter(|at| at.is_ipv6() == is_ipv6).collect();
+            if let Some(&remote) = family.get(ctx.rng.below(family.len())) {
+                hello::greet(ctx, roots, address, remote);
+            }
+        }
+        if paths.is_empty() && endpoints.is_empty() {
+            greet_through_root(ctx, roots, address);
+        }
+    }
+
+    /// Looks after every peer that is due and is no root.
+    fn look_after_peers(&mut self, ctx: &mut Ctx<'_>, roots: &Roots) {
+        let is_due = |(address, peer): &(&Address, &Peer)| {
+            let is_wanted = self.schedule.wanted.contains(address);
+            !roots.is_upstream(**address) && peer.next_due(ctx.now, is_wanted) <= ctx.now
+        };
+        let due: Vec<Address> = self.peers.iter().filter(is_due).map(|(a, _)| *a).collect();
+        for address in due {
+            self.look_after(ctx, roots, address);
+        }
+        let is_unknown = |wanted: &&Address| !self.peers.contains_key(wanted);
+        let unknown: Vec<Address> =
+            self.schedule.wanted.iter().filter(is_unknown).copied().collect();
+
+        let peers = self.peers.iter().filter(|(address, _)| !roots.is_upstream(**address));
+        let next = peers
+            .map(|(address, peer)| peer.next_due(ctx.now, self.schedule.wanted.contains(address)));
+        let next = next.chain(unknown.first().map(|_| ctx.now)).min();
+        ctx.out.whois.extend(unknown);
+        self.schedule.peers = next.map(|next| self.schedule.aligned(next.max(ctx.now + GRID)));
+    }
+
+    /// Keeps a peer's paths open if it is in use, and drops what has been silent too long.
+    fn look_after(&mut self, ctx: &mut Ctx<'_>, roots: &Roots, address: Address) {
+        let now = ctx.now;
+        let is_wanted = self.schedule.wanted.contains(&address);
+        let Some(peer) = self.peers.get_mut(&address) else { return };
+        if now.since(peer.silent_since()) >= ACTIVITY {
+            self.forget(ctx, address);
+            return;
+        }
+        if is_wanted || peer.is_active(now) {
+            peer.paths.expire(now);
+            let has_path = peer.paths.any_unexpired(now);
+            let period = if has_path { GREETING } else { RELAYED_GREETING };
+            let greets = now.is_due(peer.greeted, period);
+            if greets {
+                peer.greeted = Some(now);
+            }
+            let is_due = |known: &&Known| greets || known.needs_heartbeat(now);
+            let paths: Vec<Path> =
+                peer.paths.unexpired(now).filter(is_due).map(|known| known.path()).collect();
+            self.probe_all(ctx, roots, address, &paths, greets);
+            if is_wanted && greets && !has_path {
+                greet_through_root(ctx, roots, address);
+            }
+        }
+        self.refresh(ctx, roots, address);
+    }
+
+    /// Probes a peer on each of its paths, with HELLO or with the least it understands.
+    fn probe_all(
+        &mut self,
+        ctx: &mut Ctx<'_>,
+        roots: &Roots,
+        address: Address,
+        paths: &[Path],
+        greets: bool,
+    ) {
+        for &path in paths {
+            if greets {
+                hello::greet(ctx, roots, address, path.remote);
+            } else {
+                self.probe(ctx, roots, address, path);
+            }
+            if let Some(peer) = self.peers.get_mut(&address) {
+                peer.paths.probed(ctx.now, path);
+            }
+        }
+    }
+
+    /// Forgets a peer, having it saved.
+    pub(super) fn forget(&mut self, ctx: &mut Ctx<'_>, address: Address) {
+        let Some(peer) = self.peers.remove(&address) else { return };
+        let was_reached = ctx.tables.peer(address).is_some_and(|view| view.path.is_some());
+        ctx.tables.remove_peer(address);
+        let (key, value) = (StoreKey::Peer(address), Some(peer.to_record()));
+        ctx.out.events.push_back(Event::Store { key, value });
+        if was_reached {
+            ctx.out.events.push_back(Event::Peer { address, path: None });
+        }
+    }
+}
+
+/// Greets a peer no path leads to through the best root.
+fn greet_through_root(ctx: &mut Ctx<'_>, roots: &Roots, address: Address) {
+    if let Some((root, path)) = ctx.tables.upstream
+        && root != address
+    {
+        hello::greet(ctx, roots, address, path.remote);
+    }
+}

@@ -1,0 +1,357 @@
+//! Other nodes: who they are, how they are reached, and when they were last heard.
+//!
+//! By file:
+//!
+//! - [`path`]: the ways to one peer,
+//! - `hello`: getting to know each other,
+//! - `answer`: ECHO and WHOIS,
+//! - `punch`: addresses peers and roots name, and those this node names,
+//! - `introduce`: RENDEZVOUS between peers this node relays for,
+//! - `keepalive`: everything that happens because time passes,
+//! - `record`: what is saved of a peer,
+//! - `upstream`: which root is the best,
+//! - [`gates`]: how often others may make this node work.
+//!
+//! Source: spec 02 §3, §4.
+
+mod answer;
+pub mod gates;
+mod hello;
+mod introduce;
+mod keepalive;
+pub mod path;
+mod punch;
+mod record;
+mod upstream;
+
+use core::net::{IpAddr, SocketAddr};
+use core::time::Duration;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use crate::address::Address;
+use crate::endpoint::{Path, is_usable_endpoint};
+use crate::error::Rejected;
+use crate::event::Event;
+use crate::fastpath::tables::{PeerView, Tables};
+use crate::identity::Identity;
+use crate::limits::{
+    ANSWERS_AT_ONCE, ANSWERS_PER_SECOND, GATE_KEYS_MAX, PEERS_MAX, PEERS_MAX_ROOT, PROBES_AT_ONCE,
+    PROBES_PER_SECOND, VALIDATIONS_AT_ONCE, VALIDATIONS_PER_SECOND,
+};
+use crate::outbox::{Ctx, Directory, Received};
+use crate::peer::gates::{Budget, Gate, PushGate};
+use crate::peer::hello::SourcePrefix;
+use crate::peer::introduce::Introductions;
+use crate::peer::keepalive::Schedule;
+use crate::peer::path::{Arrival, Paths};
+use crate::roots::Roots;
+use crate::status::PeerStatus;
+use crate::suite::PeerKeys;
+use crate::surface::Surface;
+use crate::time::Instant;
+use crate::verb::Verb;
+use crate::wire::hello::Version;
+
+/// How long a silent peer is remembered, and how long one without traffic is kept alive.
+const ACTIVITY: Duration = Duration::from_secs(500);
+
+/// How long a packet that passed a network's gate vouches for its sender.
+const TRUST: Duration = Duration::from_secs(600);
+
+/// A peer heard within this time does not make room for a newcomer.
+const EVICTABLE: Duration = Duration::from_secs(60);
+
+/// Everything known of one other node.
+pub struct Peer {
+    identity: Identity,
+    paths: Paths,
+    /// The path the data plane was told to use.
+    selected: Option<Path>,
+    /// What it announced in HELLO or OK(HELLO).
+    version: Option<Version>,
+    known_since: Instant,
+    /// When any packet of it was received, directly or relayed.
+    heard: Option<Instant>,
+    /// When one was received that shows that the peer is in use.
+    busy: Option<Instant>,
+    /// When one was received that passed a network's gate.
+    trusted: Option<Instant>,
+    /// When HELLO was last sent on all its paths.
+    greeted: Option<Instant>,
+    /// When a root was last probed, and how often since it was last heard directly.
+    probed: Option<Instant>,
+    unanswered: u32,
+    /// When this node's addresses were last pushed to it.
+    told: Option<Instant>,
+    pushes: PushGate,
+    asked_whois: Option<Instant>,
+}
+
+impl Peer {
+    fn new(now: Instant, identity: Identity) -> Self {
+        Self {
+            identity,
+            paths: Paths::default(),
+            selected: None,
+            version: None,
+            known_since: now,
+            heard: None,
+            busy: None,
+            trusted: None,
+            greeted: None,
+            probed: None,
+            unanswered: 0,
+            told: None,
+            pushes: PushGate::default(),
+            asked_whois: None,
+        }
+    }
+
+    /// Returns the ways to the peer.
+    #[must_use]
+    pub const fn paths(&self) -> &Paths {
+        &self.paths
+    }
+
+    /// Returns what the peer announced, `None` before it has said anything.
+    #[must_use]
+    pub const fn version(&self) -> Option<Version> {
+        self.version
+    }
+
+    /// Returns since when nothing was heard of the peer.
+    fn silent_since(&self) -> Instant {
+        self.heard.unwrap_or(self.known_since)
+    }
+
+    fn is_active(&self, now: Instant) -> bool {
+        self.busy.is_some_and(|busy| now.since(busy) < ACTIVITY)
+    }
+
+    fn is_trusted(&self, now: Instant) -> bool {
+        self.trusted.is_some_and(|trusted| now.since(trusted) < TRUST)
+    }
+}
+
+/// Every known peer.
+pub struct Peers {
+    peers: BTreeMap<Address, Peer>,
+    /// This machine's own physical addresses.
+    local_addresses: BTreeSet<SocketAddr>,
+    schedule: Schedule,
+    introductions: Introductions,
+    /// ECHOs answered, by path.
+    echoes: Gate<Path>,
+    /// HELLOs sent to confirm a path that is not known.
+    confirmations: Gate<Path>,
+    /// Strangers validated, by where they are.
+    strangers: Gate<SourcePrefix>,
+    validations: Budget,
+    answers: Budget,
+    probes: Budget,
+    is_online: bool,
+}
+
+impl Peers {
+    /// Makes a table without anybody in it.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self {
+            peers: BTreeMap::new(),
+            local_addresses: BTreeSet::new(),
+            schedule: Schedule::new(),
+            introductions: Introductions::new(),
+            echoes: Gate::new(Duration::from_millis(166), GATE_KEYS_MAX),
+            confirmations: Gate::new(Duration::from_secs(1), GATE_KEYS_MAX),
+            strangers: Gate::new(Duration::from_secs(2), GATE_KEYS_MAX),
+            validations: Budget::new(VALIDATIONS_PER_SECOND, VALIDATIONS_AT_ONCE),
+            answers: Budget::new(ANSWERS_PER_SECOND, ANSWERS_AT_ONCE),
+            probes: Budget::new(PROBES_PER_SECOND, PROBES_AT_ONCE),
+            is_online: false,
+        }
+    }
+
+    /// Makes the holder of `identity` a peer. Whoever is known stays.
+    ///
+    /// The caller vouches that the identity is valid.
+    ///
+    /// # Errors
+    ///
+    /// [`Rejected::IdentityCollision`] if another identity holds the address,
+    /// [`Rejected::InvalidIdentity`] if the address is reserved or no key can be agreed on,
+    /// [`Rejected::Full`].
+    pub fn learn(&mut self, ctx: &mut Ctx<'_>, identity: &Identity) -> Result<(), Rejected> {
+        if self.knows(ctx, identity)? {
+            return Ok(());
+        }
+        let key = ctx.me.agree(identity).ok_or(Rejected::InvalidIdentity)?;
+        self.insert(ctx, identity, Arc::new(PeerKeys::new(&key)))
+    }
+
+    /// Returns whether exactly this identity is known already, this node's own included.
+    fn knows(&self, ctx: &Ctx<'_>, identity: &Identity) -> Result<bool, Rejected> {
+        let address = identity.address();
+        if address.is_reserved() {
+            return Err(Rejected::InvalidIdentity);
+        }
+        let me = (address == ctx.me.address()).then_some(ctx.me.public());
+        match me.or_else(|| self.identity(address)) {
+            Some(known) if known == identity => Ok(true),
+            Some(_) => Err(Rejected::IdentityCollision),
+            None => Ok(false),
+        }
+    }
+
+    /// Adds a peer that is not known.
+    fn insert(
+        &mut self,
+        ctx: &mut Ctx<'_>,
+        identity: &Identity,
+        keys: Arc<PeerKeys>,
+    ) -> Result<(), Rejected> {
+        self.make_room(ctx)?;
+        let address = identity.address();
+        self.peers.insert(address, Peer::new(ctx.now, *identity));
+        ctx.tables.insert_peer(address, PeerView { keys, takes_aes: false, path: None });
+        self.schedule.wake(ctx.now + ACTIVITY);
+        Ok(())
+    }
+
+    /// Takes note of an authentic packet, after it was acted upon (spec 02 §4.3).
+    ///
+    /// `trusted`: it passed the gate of a network.
+    pub fn received(
+        &mut self,
+        ctx: &mut Ctx<'_>,
+        roots: &Roots,
+        surface: &Surface,
+        rx: &Received<'_>,
+        trusted: bool,
+    ) {
+        let Some(peer) = self.peers.get_mut(&rx.from) else { return };
+        peer.heard = Some(ctx.now);
+        if rx.verb.is_nontrivial() {
+            if !peer.is_active(ctx.now) {
+                self.schedule.wake(ctx.now);
+            }
+            peer.busy = Some(ctx.now);
+        }
+        if trusted {
+            peer.trusted = Some(ctx.now);
+        }
+        if rx.hops == 0 {
+            self.arrived(ctx, roots, rx);
+        }
+        self.push_addresses(ctx, surface, rx);
+        self.refresh(ctx, roots, rx.from);
+    }
+
+    /// Learns from a packet that came straight from the peer, or asks it to confirm the path.
+    fn arrived(&mut self, ctx: &mut Ctx<'_>, roots: &Roots, rx: &Received<'_>) {
+        let Some(peer) = self.peers.get_mut(&rx.from) else { return };
+        peer.unanswered = 0;
+        let is_usable = || is_usable(ctx.tables, roots, rx.from, rx.path.remote.ip());
+        match peer.paths.arrived(ctx.now, rx.path, rx.verb == Verb::Ok, is_usable) {
+            Arrival::Refreshed | Arrival::Redundant | Arrival::Refused => {}
+            Arrival::Learned => self.schedule.wake(ctx.now),
+            Arrival::Unconfirmed => {
+                if self.confirmations.pass(ctx.now, rx.path) {
+                    hello::greet(ctx, roots, rx.from, rx.path.remote);
+                }
+            }
+        }
+    }
+
+    /// Tells the data plane and the host how `address` is reached, if that has changed.
+    fn refresh(&mut self, ctx: &mut Ctx<'_>, roots: &Roots, address: Address) {
+        let Some(peer) = self.peers.get_mut(&address) else { return };
+        let selected = peer.paths.selected(ctx.now).map(|known| known.path());
+        if peer.selected != selected {
+            peer.selected = selected;
+            if let Some(view) = ctx.tables.peer_mut(address) {
+                view.path = selected;
+            }
+            let path = selected.map(|path| path.remote);
+            ctx.out.events.push_back(Event::Peer { address, path });
+        }
+        if roots.is_upstream(address) {
+            self.refresh_upstreams(ctx, roots);
+        }
+    }
+
+    /// Takes note of what a peer says it runs.
+    fn announced(&mut self, ctx: &mut Ctx<'_>, address: Address, version: Version) {
+        if let Some(peer) = self.peers.get_mut(&address) {
+            peer.version = Some(version);
+        }
+        if let Some(view) = ctx.tables.peer_mut(address) {
+            view.takes_aes = version.protocol >= 12;
+        }
+    }
+
+    /// Forgets whoever was silent longest if the table is full.
+    fn make_room(&mut self, ctx: &mut Ctx<'_>) -> Result<(), Rejected> {
+        let max = if ctx.tables.is_upstream { PEERS_MAX_ROOT } else { PEERS_MAX };
+        if self.peers.len() < max {
+            return Ok(());
+        }
+        let upstreams = &ctx.tables.upstreams;
+        let silent = self.peers.iter().filter(|(address, peer)| {
+            !peer.is_trusted(ctx.now) && upstreams.binary_search(address).is_err()
+        });
+        let (&address, peer) =
+            silent.min_by_key(|(_, peer)| peer.silent_since()).ok_or(Rejected::Full)?;
+        if ctx.now.since(peer.silent_since()) < EVICTABLE {
+            return Err(Rejected::Full);
+        }
+        self.forget(ctx, address);
+        Ok(())
+    }
+
+    /// Returns the peer at `address`.
+    #[must_use]
+    pub fn get(&self, address: Address) -> Option<&Peer> {
+        self.peers.get(&address)
+    }
+
+    /// Returns the best path to a peer, however long ago it was heard there.
+    #[must_use]
+    pub fn any_path(&self, now: Instant, address: Address) -> Option<Path> {
+        self.peers.get(&address)?.paths.best(now).map(|known| known.path())
+    }
+
+    /// Returns how every peer is doing, by ascending address.
+    #[must_use]
+    pub fn statuses(&self, now: Instant, roots: &Roots) -> Vec<PeerStatus> {
+        let status = |(&address, peer): (&Address, &Peer)| {
+            let selected = peer.paths.selected(now);
+            PeerStatus {
+                address,
+                role: roots.role(address),
+                version: peer.version.map(|v| (v.protocol, v.major, v.minor, v.revision)),
+                latency: selected.and_then(|known| known.latency()).map(Duration::from_millis),
+                path: selected.map(|known| known.path().remote),
+                paths: peer.paths.unexpired(now).map(|known| known.path().remote).collect(),
+            }
+        };
+        self.peers.iter().map(status).collect()
+    }
+}
+
+impl Default for Peers {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Directory for Peers {
+    fn identity(&self, address: Address) -> Option<&Identity> {
+        self.peers.get(&address).map(|peer| &peer.identity)
+    }
+}
+
+/// Returns whether a path to the peer at `address` may lead to `ip` (spec 02 §4.2).
+fn is_usable(tables: &Tables, roots: &Roots, address: Address, ip: IpAddr) -> bool {
+    is_usable_endpoint(ip) && roots.allows_endpoint(address, ip) && !tables.is_managed(ip)
+}

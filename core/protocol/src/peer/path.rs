@@ -1,0 +1,403 @@
+//! The ways to one peer: how they are learned, judged and forgotten.
+//!
+//! A way is learned only when a reply to something this node asked comes over it. So a source
+//! address that was forged or replayed never receives traffic.
+//!
+//! Source: spec 02 §4.1, §4.3, §4.6.
+
+use core::net::IpAddr;
+use core::time::Duration;
+
+use crate::endpoint::{Path, Scope};
+use crate::limits::PATHS_PER_PEER_MAX;
+use crate::time::Instant;
+
+/// How long a path that was heard counts as alive.
+pub const ALIVE: Duration = Duration::from_secs(19);
+
+/// How long a path may be used after it was last heard.
+pub const EXPIRY: Duration = Duration::from_secs(243);
+
+/// How long after a probe a path wants the next one, so that NATs keep it open.
+pub const HEARTBEAT: Duration = Duration::from_secs(14);
+
+/// The latency of a path that was never measured, in milliseconds.
+pub const LATENCY_UNKNOWN: u64 = 65_535;
+
+/// Age beyond which an even older path is no worse, in milliseconds.
+const AGE_MAX: u64 = 140_000;
+
+/// One way to a peer.
+#[derive(Clone, Copy, Debug)]
+pub struct Known {
+    path: Path,
+    /// When the peer was last heard on it; `None` if it is in doubt since the network changed.
+    heard: Option<Instant>,
+    /// When it was last probed, learning it included.
+    probed: Instant,
+    /// Round trip in milliseconds.
+    latency: Option<u64>,
+}
+
+impl Known {
+    /// Returns the path itself.
+    #[must_use]
+    pub const fn path(&self) -> Path {
+        self.path
+    }
+
+    /// Returns the measured round trip in milliseconds.
+    #[must_use]
+    pub const fn latency(&self) -> Option<u64> {
+        self.latency
+    }
+
+    /// Returns whether the peer was heard on it a moment ago.
+    #[must_use]
+    pub fn is_alive(&self, now: Instant) -> bool {
+        self.heard.is_some_and(|heard| now.since(heard) < ALIVE)
+    }
+
+    /// Returns whether it may be used.
+    #[must_use]
+    pub fn is_unexpired(&self, now: Instant) -> bool {
+        self.heard.is_some_and(|heard| now.since(heard) < EXPIRY)
+    }
+
+    /// Returns whether it has not been probed for a while.
+    #[must_use]
+    pub fn needs_heartbeat(&self, now: Instant) -> bool {
+        now.since(self.probed) >= HEARTBEAT
+    }
+
+    /// Returns how bad the path is: the smaller, the better (spec 02 §4.6).
+    ///
+    /// A private address thus beats a global one of the same latency by a factor of four.
+    #[must_use]
+    pub fn quality(&self, now: Instant) -> u64 {
+        let age = self.heard.map_or(AGE_MAX, |heard| millis(now.since(heard)).min(AGE_MAX));
+        let silence = if self.is_alive(now) { 0 } else { LATENCY_UNKNOWN + age };
+        let reach = Scope::of(self.path.remote.ip()) as u64;
+        (self.latency.unwrap_or(LATENCY_UNKNOWN) + silence) * (8 - reach)
+    }
+}
+
+/// What a packet that came straight from the peer makes of the way it came.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Arrival {
+    /// The path was known and is fresh again.
+    Refreshed,
+    /// A live path leads to another port of the same host; nothing is learned, or the two would
+    /// take turns for ever.
+    Redundant,
+    /// No path may lead there.
+    Refused,
+    /// The path has been proven by a reply and is known from here on.
+    Learned,
+    /// The peer has to answer on it before it is used.
+    Unconfirmed,
+}
+
+/// Every way to one peer, at most [`PATHS_PER_PEER_MAX`].
+#[derive(Clone, Debug, Default)]
+pub struct Paths {
+    known: Vec<Known>,
+}
+
+impl Paths {
+    /// Takes note that an authentic packet came straight from the peer on `path` (spec 02 §4.3).
+    ///
+    /// |                                    | OK          | any other verb |
+    /// |------------------------------------|-------------|----------------|
+    /// | the path is known                  | `Refreshed` | `Refreshed`    |
+    /// | known and alive but for the port   | `Redundant` | `Redundant`    |
+    /// | not usable for this peer           | `Refused`   | `Refused`      |
+    /// | none of these                      | `Learned`   | `Unconfirmed`  |
+    pub fn arrived(
+        &mut self,
+        now: Instant,
+        path: Path,
+        is_ok: bool,
+        is_usable: impl FnOnce() -> bool,
+    ) -> Arrival {
+        for known in &mut self.known {
+            if known.path == path {
+                known.heard = Some(now);
+                return Arrival::Refreshed;
+            }
+            if same_host(known.path, path) && known.is_alive(now) {
+                return Arrival::Redundant;
+            }
+        }
+        if !is_usable() {
+            return Arrival::Refused;
+        }
+        if !is_ok {
+            return Arrival::Unconfirmed;
+        }
+        self.learn(now, path);
+        Arrival::Learned
+    }
+
+    /// Puts `path` in place of a dead one of the same host, else into a free slot, else in place
+    /// of the one silent longest.
+    fn learn(&mut self, now: Instant, path: Path) {
+        let learned = Known { path, heard: Some(now), probed: now, latency: None };
+        let dead =
+            self.known.iter().position(|old| same_host(old.path, path) && !old.is_alive(now));
+        if dead.is_none() && self.known.len() < PATHS_PER_PEER_MAX {
+            self.known.push(learned);
+            return;
+        }
+        let silent = || (0..self.known.len()).min_by_key(|&i| self.known[i].heard);
+        if let Some(slot) = dead.or_else(silent) {
+            self.known[slot] = learned;
+        }
+    }
+
+    /// Averages a round trip into the latency of `path` (spec 02 §4.5).
+    pub fn measured(&mut self, path: Path, round_trip: Duration) {
+        let sample = millis(round_trip).min(LATENCY_UNKNOWN - 1);
+        if let Some(known) = self.known.iter_mut().find(|known| known.path == path) {
+            known.latency = Some(known.latency.map_or(sample, |old| (old + sample) / 2));
+        }
+    }
+
+    /// Takes note that `path` was probed.
+    pub fn probed(&mut self, now: Instant, path: Path) {
+        if let Some(known) = self.known.iter_mut().find(|known| known.path == path) {
+            known.probed = now;
+        }
+    }
+
+    /// Puts every path to an address for which `is_doubtful` into doubt and returns them.
+    pub fn doubt(&mut self, is_doubtful: impl Fn(IpAddr) -> bool) -> Vec<Path> {
+        let doubtful = self.known.iter_mut().filter(|known| is_doubtful(known.path.remote.ip()));
+        doubtful
+            .map(|known| {
+                known.heard = None;
+                known.path
+            })
+            .collect()
+    }
+
+    /// Forgets paths that have expired.
+    pub fn expire(&mut self, now: Instant) {
+        self.known.retain(|known| known.is_unexpired(now));
+    }
+
+    /// Returns every path, expired ones included, in the order they were learned.
+    pub fn iter(&self) -> impl Iterator<Item = &Known> {
+        self.known.iter()
+    }
+
+    /// Returns every path that may be used.
+    pub fn unexpired(&self, now: Instant) -> impl Iterator<Item = &Known> {
+        self.known.iter().filter(move |known| known.is_unexpired(now))
+    }
+
+    /// Returns whether some path may be used.
+    #[must_use]
+    pub fn any_unexpired(&self, now: Instant) -> bool {
+        self.unexpired(now).next().is_some()
+    }
+
+    /// Returns the best path that may be used.
+    #[must_use]
+    pub fn selected(&self, now: Instant) -> Option<&Known> {
+        best(now, self.unexpired(now))
+    }
+
+    /// Returns the best path, however old.
+    #[must_use]
+    pub fn best(&self, now: Instant) -> Option<&Known> {
+        best(now, self.iter())
+    }
+
+    /// Returns the best path to an address of this scope and family, however old.
+    #[must_use]
+    pub fn best_within(&self, now: Instant, scope: Scope, is_ipv6: bool) -> Option<&Known> {
+        let within = |known: &&Known| {
+            let ip = known.path.remote.ip();
+            ip.is_ipv6() == is_ipv6 && Scope::of(ip) == scope
+        };
+        best(now, self.iter().filter(within))
+    }
+
+    /// Returns when `path` expires unless it is heard again.
+    #[must_use]
+    pub fn expiry_of(&self, path: Path) -> Option<Instant> {
+        let known = self.known.iter().find(|known| known.path == path)?;
+        Some(known.heard? + EXPIRY)
+    }
+
+    /// Returns when the next usable path wants a heartbeat.
+    #[must_use]
+    pub fn next_heartbeat(&self, now: Instant) -> Option<Instant> {
+        self.unexpired(now).map(|known| known.probed + HEARTBEAT).min()
+    }
+}
+
+/// Returns the path of the smallest quality; of several, the one learned last.
+fn best<'a>(now: Instant, paths: impl Iterator<Item = &'a Known>) -> Option<&'a Known> {
+    paths.reduce(|best, next| if next.quality(now) <= best.quality(now) { next } else { best })
+}
+
+/// Returns whether two paths differ at most in the remote port.
+fn same_host(a: Path, b: Path) -> bool {
+    a.local == b.local && a.remote.ip() == b.remote.ip()
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::endpoint::SocketId;
+
+    fn at(millis: u64) -> Instant {
+        Instant::from_millis(millis)
+    }
+
+    fn path(remote: &str) -> Path {
+        Path { local: SocketId(0), remote: remote.parse().unwrap() }
+    }
+
+    /// Returns paths that were learned at time zero, in this order.
+    fn known(remotes: &[&str]) -> Paths {
+        let mut paths = Paths::default();
+        for remote in remotes {
+            assert_eq!(paths.arrived(at(0), path(remote), true, || true), Arrival::Learned);
+        }
+        paths
+    }
+
+    fn remotes(paths: &Paths) -> Vec<String> {
+        paths.iter().map(|known| known.path.remote.to_string()).collect()
+    }
+
+    /// The table of [`Paths::arrived`], cell by cell.
+    #[test]
+    fn a_path_is_learned_only_from_a_reply() {
+        let cases = [
+            ("5.3.0.1:9993", true, Arrival::Refreshed),
+            ("5.3.0.1:9993", false, Arrival::Refreshed),
+            ("5.3.0.1:7777", true, Arrival::Redundant),
+            ("5.3.0.1:7777", false, Arrival::Redundant),
+            ("5.4.0.1:9993", true, Arrival::Learned),
+            ("5.4.0.1:9993", false, Arrival::Unconfirmed),
+        ];
+        for (remote, is_ok, expected) in cases {
+            let mut paths = known(&["5.3.0.1:9993"]);
+
+            assert_eq!(paths.arrived(at(1), path(remote), is_ok, || true), expected, "{remote}");
+            let learned = usize::from(expected == Arrival::Learned);
+            assert_eq!(paths.known.len(), 1 + learned, "{remote}");
+        }
+        for is_ok in [true, false] {
+            let mut paths = known(&["5.3.0.1:9993"]);
+
+            let arrival = paths.arrived(at(1), path("127.0.0.1:1"), is_ok, || false);
+
+            assert_eq!(arrival, Arrival::Refused);
+        }
+    }
+
+    #[test]
+    fn another_port_replaces_a_dead_one() {
+        let mut paths = known(&["5.3.0.1:9993", "5.9.0.1:9993"]);
+
+        let alive = paths.arrived(at(18_999), path("5.3.0.1:7777"), true, || true);
+        let dead = paths.arrived(at(19_000), path("5.3.0.1:7777"), true, || true);
+
+        assert_eq!((alive, dead), (Arrival::Redundant, Arrival::Learned));
+        assert_eq!(remotes(&paths), ["5.3.0.1:7777", "5.9.0.1:9993"]);
+    }
+
+    #[test]
+    fn another_socket_is_another_path() {
+        let mut paths = known(&["5.3.0.1:9993"]);
+        let other = Path { local: SocketId(1), ..path("5.3.0.1:9993") };
+
+        assert_eq!(paths.arrived(at(1), other, true, || true), Arrival::Learned);
+    }
+
+    #[test]
+    fn a_full_table_gives_up_the_path_silent_longest() {
+        let mut paths = Paths::default();
+        for i in 0..PATHS_PER_PEER_MAX {
+            let remote = format!("5.3.0.{i}:9993");
+            paths.arrived(at(1_000 - i as u64), path(&remote), true, || true);
+        }
+
+        paths.arrived(at(2_000), path("5.4.0.1:9993"), true, || true);
+
+        assert_eq!(paths.known.len(), PATHS_PER_PEER_MAX);
+        assert_eq!(remotes(&paths).last().map(String::as_str), Some("5.4.0.1:9993"));
+    }
+
+    #[test]
+    fn a_private_address_beats_a_global_one_of_thrice_the_speed() {
+        let mut paths = known(&["192.168.1.2:9993", "5.3.0.1:9993"]);
+        paths.measured(path("192.168.1.2:9993"), Duration::from_millis(30));
+        paths.measured(path("5.3.0.1:9993"), Duration::from_millis(10));
+
+        assert_eq!(paths.selected(at(1)).unwrap().path, path("192.168.1.2:9993"));
+    }
+
+    #[test]
+    fn a_silent_path_loses_to_one_that_is_heard() {
+        let mut paths = known(&["192.168.1.2:9993", "5.3.0.1:9993"]);
+        paths.measured(path("192.168.1.2:9993"), Duration::from_millis(1));
+        paths.measured(path("5.3.0.1:9993"), Duration::from_millis(300));
+
+        paths.arrived(at(18_999), path("5.3.0.1:9993"), false, || true);
+
+        assert_eq!(paths.selected(at(18_999)).unwrap().path, path("192.168.1.2:9993"));
+        assert_eq!(paths.selected(at(19_000)).unwrap().path, path("5.3.0.1:9993"));
+    }
+
+    #[test]
+    fn of_equal_paths_the_later_is_selected() {
+        let paths = known(&["5.3.0.1:9993", "5.4.0.1:9993"]);
+
+        assert_eq!(paths.selected(at(1)).unwrap().path, path("5.4.0.1:9993"));
+    }
+
+    #[test]
+    fn an_expired_path_is_kept_for_want_of_a_better_one_but_not_selected() {
+        let mut paths = known(&["5.3.0.1:9993"]);
+
+        assert_eq!(paths.expiry_of(path("5.3.0.1:9993")), Some(at(243_000)));
+        assert!(paths.selected(at(242_999)).is_some());
+        assert!(paths.selected(at(243_000)).is_none());
+        assert!(paths.best(at(243_000)).is_some());
+        paths.expire(at(243_000));
+        assert!(paths.best(at(243_000)).is_none());
+    }
+
+    #[test]
+    fn a_path_in_doubt_waits_until_it_is_heard() {
+        let mut paths = known(&["5.3.0.1:9993", "192.168.1.2:9993"]);
+
+        let doubtful = paths.doubt(|ip| Scope::of(ip) == Scope::Global);
+
+        assert_eq!(doubtful, [path("5.3.0.1:9993")]);
+        assert_eq!(paths.unexpired(at(1)).count(), 1);
+        assert_eq!(paths.arrived(at(2), path("5.3.0.1:9993"), true, || true), Arrival::Refreshed);
+        assert_eq!(paths.unexpired(at(2)).count(), 2);
+    }
+
+    #[test]
+    fn latency_is_the_first_sample_then_the_mean_of_old_and_new() {
+        let mut paths = known(&["5.3.0.1:9993"]);
+        let mut after = |millis| {
+            paths.measured(path("5.3.0.1:9993"), Duration::from_millis(millis));
+            paths.known[0].latency
+        };
+
+        assert_eq!([after(61), after(30), after(1_000_000)], [Some(61), Some(45), Some(32_789)]);
+    }
+}

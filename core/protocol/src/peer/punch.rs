@@ -1,0 +1,162 @@
+//! Finding direct paths: addresses that roots and peers name, and those this node names.
+//!
+//! A named address is somewhere a stranger may want this node to send to. So it is probed once,
+//! within a budget, and used only after the peer has answered from there.
+//!
+//! Source: spec 02 §2.6, §2.8, §4.4, §4.8.
+
+use core::net::SocketAddr;
+use core::time::Duration;
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::address::Address;
+use crate::endpoint::{Path, Scope, is_usable_endpoint};
+use crate::error::Rejected;
+use crate::limits::{HEADER_LEN, PROBES_PER_PUSH_MAX};
+use crate::outbox::{Ctx, Received};
+use crate::peer::{Peers, hello, is_usable};
+use crate::roots::Roots;
+use crate::surface::Surface;
+use crate::verb::Verb;
+use crate::wire::hello::Version;
+use crate::wire::push_paths;
+use crate::wire::rendezvous::Rendezvous;
+
+/// How often addresses are pushed to a peer that is reached directly, or only through a root.
+const PUSH_DIRECT: Duration = Duration::from_secs(120);
+const PUSH_RELAYED: Duration = Duration::from_secs(15);
+
+/// Packets of pushed addresses stay below this length, in bytes.
+const PUSH_LEN_MAX: usize = 1_200;
+
+/// The longest record of a pushed address, in bytes, and one to spare.
+const RECORD_LEN_MAX: usize = 24;
+
+impl Peers {
+    /// Takes in a root's word that a peer may be reached at an address.
+    ///
+    /// # Errors
+    ///
+    /// [`Rejected::Malformed`]. What is well-formed but not to be acted upon is passed over.
+    pub fn handle_rendezvous(
+        &mut self,
+        ctx: &mut Ctx<'_>,
+        roots: &Roots,
+        rx: &Received<'_>,
+    ) -> Result<(), Rejected> {
+        let Rendezvous { peer, endpoint } = Rendezvous::read(rx.body)?;
+        let is_meant = roots.is_upstream(rx.from)
+            && self.peers.contains_key(&peer)
+            && endpoint.port() != 0
+            && is_usable(ctx.tables, roots, peer, endpoint.ip());
+        if is_meant {
+            let path = Path { local: rx.path.local, remote: endpoint };
+            ctx.out.punches.push_back(path);
+            self.attempt(ctx, roots, peer, path);
+        }
+        Ok(())
+    }
+
+    /// Takes in the addresses a peer says it may be reached at, and probes those that are new.
+    ///
+    /// The flag that asks to use an address at once (spec 02 §4.7) is not obeyed: it would let a
+    /// peer direct this node's traffic at anybody.
+    ///
+    /// # Errors
+    ///
+    /// [`Rejected::Malformed`]; addresses before the fault have been probed.
+    pub fn handle_push_direct_paths(
+        &mut self,
+        ctx: &mut Ctx<'_>,
+        roots: &Roots,
+        rx: &Received<'_>,
+    ) -> Result<(), Rejected> {
+        let pushed = push_paths::read(rx.body)?;
+        let peer = self.peers.get_mut(&rx.from).ok_or(Rejected::UnknownSender)?;
+        if !peer.pushes.pass(ctx.now) {
+            return Ok(());
+        }
+        let current = peer.paths.unexpired(ctx.now).map(|known| known.path().remote);
+        let current: Vec<SocketAddr> = current.collect();
+        let mut probed: BTreeMap<(Scope, bool), usize> = BTreeMap::new();
+        for pushed in pushed {
+            let pushed = pushed?;
+            let ip = pushed.endpoint.ip();
+            let is_new = !pushed.forget && !current.contains(&pushed.endpoint);
+            if !is_new || !is_usable(ctx.tables, roots, rx.from, ip) {
+                continue;
+            }
+            let probed = probed.entry((Scope::of(ip), ip.is_ipv6())).or_default();
+            if *probed < PROBES_PER_PUSH_MAX {
+                *probed += 1;
+                self.attempt(ctx, roots, rx.from, Path::from_all(pushed.endpoint));
+            }
+        }
+        Ok(())
+    }
+
+    /// Asks a peer to answer on `path`, which somebody named.
+    pub(super) fn attempt(&mut self, ctx: &mut Ctx<'_>, roots: &Roots, to: Address, path: Path) {
+        if self.probes.spend(ctx.now) {
+            self.probe(ctx, roots, to, path);
+        }
+    }
+
+    /// Asks a peer to answer on `path`, with the least that it understands: ECHO from the path's
+    /// socket, or HELLO from all if it may not know ECHO (spec 02 §4.4).
+    pub(super) fn probe(&self, ctx: &mut Ctx<'_>, roots: &Roots, to: Address, path: Path) {
+        let version = self.peers.get(&to).and_then(|peer| peer.version);
+        if version.is_some_and(takes_echo) {
+            ctx.out.send_on(path, to, Verb::Echo, Vec::new());
+        } else {
+            hello::greet(ctx, roots, to, path.remote);
+        }
+    }
+
+    /// Tells a peer that shares a network with this node where this node is, if that is due.
+    pub(super) fn push_addresses(
+        &mut self,
+        ctx: &mut Ctx<'_>,
+        surface: &Surface,
+        rx: &Received<'_>,
+    ) {
+        let Some(peer) = self.peers.get_mut(&rx.from) else { return };
+        let interval = if rx.hops == 0 { PUSH_DIRECT } else { PUSH_RELAYED };
+        if !peer.is_trusted(ctx.now) || !ctx.now.is_due(peer.told, interval) {
+            return;
+        }
+        peer.told = Some(ctx.now);
+        let outside = surface.addresses(ctx.now);
+        let outside = outside.difference(&self.local_addresses);
+        let addresses: Vec<SocketAddr> =
+            self.local_addresses.iter().chain(outside).copied().collect();
+        let per_packet = (PUSH_LEN_MAX - HEADER_LEN - 2) / RECORD_LEN_MAX;
+        for addresses in addresses.chunks(per_packet) {
+            let body = push_paths::write(addresses);
+            ctx.out.send_on(rx.path, rx.from, Verb::PushDirectPaths, body);
+        }
+    }
+
+    /// Replaces the machine's own addresses, with the ports peers reach it at.
+    ///
+    /// If they differ from before, the machine may have moved, so everybody is greeted again.
+    pub fn set_local_addresses(&mut self, addresses: Vec<SocketAddr>) {
+        let mut addresses = BTreeSet::from_iter(addresses);
+        addresses.retain(|address| is_usable_endpoint(address.ip()));
+        if self.local_addresses == addresses {
+            return;
+        }
+        self.local_addresses = addresses;
+        for peer in self.peers.values_mut() {
+            peer.greeted = None;
+        }
+        self.schedule.wake_now();
+    }
+}
+
+/// Returns whether a peer answers ECHO.
+const fn takes_echo(version: Version) -> bool {
+    // 1.1.0 announced a protocol that has it, and did not have it.
+    let is_faulty = matches!(version, Version { major: 1, minor: 1, revision: 0, .. });
+    version.protocol >= 5 && !is_faulty
+}

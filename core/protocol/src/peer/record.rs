@@ -1,0 +1,140 @@
+//! What is saved of a peer: who it is and where it was.
+//!
+//! ```text
+//!  0         1          72         74      76      78         80
+//!  +---------+----------+----------+-------+-------+----------+-------+-----------
+//!  | version | identity | protocol | major | minor | revision | count | paths ..
+//!  | 2       | (71)     |          |       |       |          |       | (inet)
+//!  +---------+----------+----------+-------+-------+----------+-------+-----------
+//! ```
+//!
+//! Source: spec 02 §12.
+
+use core::net::SocketAddr;
+
+use crate::error::{Malformed, Rejected};
+use crate::event::{Event, StoreKey};
+use crate::identity::Identity;
+use crate::limits::PATHS_PER_PEER_MAX;
+use crate::outbox::Ctx;
+use crate::peer::{Peer, Peers, hello, is_usable};
+use crate::roots::Roots;
+use crate::wire::cursor::{Put as _, Reader};
+use crate::wire::inet;
+
+const RECORD_VERSION: u8 = 2;
+
+impl Peer {
+    /// Returns the record of this peer.
+    pub(super) fn to_record(&self) -> Vec<u8> {
+        let version =
+            self.version.map(|v| [v.protocol.into(), v.major.into(), v.minor.into(), v.revision]);
+        let mut out = vec![RECORD_VERSION];
+        out.put(&self.identity.to_bytes());
+        for number in version.unwrap_or_default() {
+            out.put_u16(number);
+        }
+        let count = self.paths.iter().count();
+        out.put_u16(u16::try_from(count).expect("a peer has at most 64 paths"));
+        for known in self.paths.iter() {
+            inet::write(&mut out, Some(known.path().remote));
+        }
+        out
+    }
+}
+
+/// Reads who a record is of, and where the peer was. Addresses after a malformed one are lost.
+fn read(record: &[u8]) -> Result<(Identity, Vec<SocketAddr>), Malformed> {
+    let mut reader = Reader::new("peer record", record);
+    let version = reader.u8()?;
+    if version != RECORD_VERSION {
+        return Err(Malformed::Undefined { field: "peer record version", value: version.into() });
+    }
+    let identity = reader.value(Identity::read_prefix)?;
+    let _announced: [u16; 4] = [reader.u16()?, reader.u16()?, reader.u16()?, reader.u16()?];
+    let count = usize::from(reader.u16()?).min(PATHS_PER_PEER_MAX);
+    let addresses = core::iter::from_fn(|| inet::read(&mut reader).ok());
+    Ok((identity, addresses.take(count).flatten().collect()))
+}
+
+impl Peers {
+    /// Remembers a peer saved earlier and greets it wherever it was.
+    ///
+    /// # Errors
+    ///
+    /// [`Rejected::Malformed`], and what [`learn`](Self::learn) refuses.
+    pub fn load(
+        &mut self,
+        ctx: &mut Ctx<'_>,
+        roots: &Roots,
+        record: &[u8],
+    ) -> Result<(), Rejected> {
+        let (identity, addresses) = read(record)?;
+        self.learn(ctx, &identity)?;
+        for remote in addresses {
+            if is_usable(ctx.tables, roots, identity.address(), remote.ip()) {
+                hello::greet(ctx, roots, identity.address(), remote);
+            }
+        }
+        Ok(())
+    }
+
+    /// Has every peer saved.
+    pub fn save_all(&self, ctx: &mut Ctx<'_>) {
+        for (&address, peer) in &self.peers {
+            let (key, value) = (StoreKey::Peer(address), Some(peer.to_record()));
+            ctx.out.events.push_back(Event::Store { key, value });
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use hex_literal::hex;
+
+    use super::*;
+    use crate::endpoint::{Path, SocketId};
+    use crate::time::Instant;
+    use crate::wire::hello::Version;
+
+    /// From peer_cache.json, "record of A".
+    const RECORD: [u8; 89] = hex!(
+        "02"
+        "9cf5fc3d2f00712c556f12709c19210eb118342dfd34ed00f817254a0415bb21549b18ae5a380ad6"
+        "bf8c83b5ffd8c7e6a3b2d6e593d2d91aa7a2a0c829e3d68c3997a11d358200"
+        "000c0001000e0001"
+        "0001"
+        "04050200012709"
+    );
+
+    #[test]
+    fn a_record_is_the_references() {
+        let (identity, addresses) = read(&RECORD).unwrap();
+        assert_eq!(identity.address().to_string(), "9cf5fc3d2f");
+        assert_eq!(addresses, ["5.2.0.1:9993".parse().unwrap()]);
+
+        let mut peer = Peer::new(Instant::ZERO, identity);
+        peer.version = Some(Version { protocol: 12, major: 1, minor: 14, revision: 1 });
+        let path = Path { local: SocketId(1), remote: addresses[0] };
+        peer.paths.arrived(Instant::ZERO, path, true, || true);
+        assert_eq!(peer.to_record(), RECORD);
+    }
+
+    #[test]
+    fn a_record_cut_within_its_addresses_keeps_those_before() {
+        for len in 0..RECORD.len() {
+            let cut = read(&RECORD[..len]);
+
+            assert_eq!(cut.is_ok(), len >= RECORD.len() - 7, "{len}");
+            assert!(cut.is_err() || cut.unwrap().1.is_empty(), "{len}");
+        }
+    }
+
+    #[test]
+    fn other_versions_are_refused() {
+        let mut record = RECORD;
+        record[0] = 1;
+
+        assert!(read(&record).is_err());
+    }
+}
