@@ -16,6 +16,7 @@ mod dictionary;
 mod fields;
 mod identity;
 mod names;
+mod physical;
 mod primitives;
 mod report;
 
@@ -35,6 +36,7 @@ const RUNNERS: &[(&str, Runner)] = &[
     ("agreement.json", primitives::agreement),
     ("dictionary.json", dictionary::run),
     ("identity.json", identity::run),
+    ("inetaddress.json", physical::run),
     ("kbkdf.json", primitives::kbkdf),
     ("mac.json", names::mac),
     ("signatures.json", primitives::signatures),
