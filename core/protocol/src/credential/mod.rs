@@ -48,8 +48,7 @@ mod fixtures {
     //! Who signs, verifies and holds the credentials of the tests.
 
     use crate::address::{Address, NetworkId};
-    use crate::identity::Directory;
-    use crate::identity::{Identity, SecretIdentity};
+    use crate::identity::{Directory, Identity, SecretIdentity};
     use crate::rng::Rng;
 
     /// A directory of the identities it is made of.
