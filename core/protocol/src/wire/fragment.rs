@@ -71,20 +71,11 @@ impl FragmentHeader {
     pub fn split(datagram: &[u8]) -> Result<(&Self, &[u8]), Malformed> {
         match Self::ref_from_prefix(datagram) {
             Ok((header, data)) if !data.is_empty() => Ok((header, data)),
-            _ => Err(truncated(datagram.len())),
-        }
-    }
-
-    /// As [`split`](Self::split), to change both.
-    ///
-    /// # Errors
-    ///
-    /// [`Malformed::Truncated`] if there is not a byte of data.
-    pub fn split_mut(datagram: &mut [u8]) -> Result<(&mut Self, &mut [u8]), Malformed> {
-        let got = datagram.len();
-        match Self::mut_from_prefix(datagram) {
-            Ok((header, data)) if !data.is_empty() => Ok((header, data)),
-            _ => Err(truncated(got)),
+            _ => Err(Malformed::Truncated {
+                what: "fragment",
+                need: FRAGMENT_HEADER_LEN + 1,
+                got: datagram.len(),
+            }),
         }
     }
 
@@ -103,10 +94,6 @@ impl Part {
     const fn is_valid(self) -> bool {
         1 <= self.number && self.number < self.total && self.total as usize <= FRAGMENTS_MAX
     }
-}
-
-const fn truncated(got: usize) -> Malformed {
-    Malformed::Truncated { what: "fragment", need: FRAGMENT_HEADER_LEN + 1, got }
 }
 
 #[cfg(test)]

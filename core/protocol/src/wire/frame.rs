@@ -148,6 +148,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::vectors::{bytes, case, load};
 
     const NETWORK: NetworkId = NetworkId(0x3f6e_a8ef_0000_0001);
 
@@ -192,6 +193,23 @@ mod tests {
         assert_eq!(frame.ethertype, 0x0800);
         assert_eq!(frame.payload, hex!("4500001c"));
         for len in 0..EXT_HEADER_LEN {
+            assert!(ExtFrame::read(&body[..len]).is_err(), "{len}");
+        }
+    }
+
+    /// From frames.json, "EXT_FRAME with inline COM".
+    #[test]
+    fn an_extended_frame_may_bring_a_certificate() {
+        let name = "EXT_FRAME with inline COM (flag 0x01, deprecated): COM learned, frame accepted";
+        let vectors = load("frames.json");
+        let body = bytes(&case(&vectors, name)["payload"]);
+        let certificate_end = 9 + 272;
+
+        let frame = ExtFrame::read(&body).unwrap();
+
+        assert_eq!(frame.membership.unwrap().network(), NETWORK);
+        assert_eq!(frame.payload, &body[certificate_end + 14..]);
+        for len in 0..certificate_end + 14 {
             assert!(ExtFrame::read(&body[..len]).is_err(), "{len}");
         }
     }

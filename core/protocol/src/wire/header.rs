@@ -161,12 +161,6 @@ impl Header {
         self.flags_cipher_hops & FRAGMENTED != 0
     }
 
-    /// Returns flags and cipher as they are authenticated: with the hops zero.
-    #[must_use]
-    pub const fn flags_without_hops(&self) -> u8 {
-        self.flags_cipher_hops & !HOPS_MASK
-    }
-
     /// Returns what the packet asks for, `None` if the number is unassigned.
     ///
     /// Meaningless while the packet is encrypted.
