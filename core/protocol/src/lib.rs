@@ -52,6 +52,7 @@ pub mod roots;
 pub mod surface;
 
 pub mod neighbor;
+pub mod network;
 pub mod peer;
 mod whois;
 

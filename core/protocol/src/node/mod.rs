@@ -1,30 +1,32 @@
 //! The node: who tells whom.
 //!
-//! # Driving a node
-//!
-//! ```text
-//! loop {
-//!     while let Some(event) = node.poll_event() { … }
-//!     wait for a datagram, a frame, a command or node.poll_timeout()
-//!     match what { datagram → handle_datagram, frame → handle_frame or handle_packet,
-//!                  command → handle_command, timeout → handle_timeout }
-//!     send what was written to the Transmit, write to the interface what was written to the FrameSink
-//! }
-//! ```
+//! A [`Node`] is a [`Control`](control::Control), which owns every subsystem, and an intake of the
+//! data plane, which opens packets by the tables control keeps. `dispatch` carries what was opened
+//! to the subsystem it concerns, `sending` carries what subsystems said to the wire, `host` does
+//! the same for frames of the host.
+
+mod control;
+mod dispatch;
+mod expected;
+mod host;
+mod sending;
 
 use crate::address::NetworkId;
 use crate::endpoint::Path;
 use crate::error::{Drops, Rejected};
-use crate::event::Event;
-use crate::identity::SecretIdentity;
+use crate::event::{Event, NetworkStatus};
+use crate::fastpath::inbound::Intake;
+use crate::identity::{Identity, SecretIdentity};
 use crate::time::{Instant, UnixMillis};
 use crate::transmit::{Frame, FrameSink, Transmit};
 use crate::world::World;
 
+use self::control::Control;
 pub use crate::command::{Command, CommandError};
 pub use crate::status::{NodeStatus, PeerStatus, Role};
 
 /// What a node needs to know before it starts.
+#[derive(Clone, Debug)]
 pub struct Config {
     /// The planet in force, whatever its signature: the local file is trusted (spec 02 §1.4).
     pub planet: World,
@@ -32,26 +34,53 @@ pub struct Config {
     pub moons: Vec<World>,
     /// Whether this node serves networks of its own as a controller.
     pub controller: bool,
-    /// `platform/arch`, told to controllers (spec 03 §2.2).
+    /// Operating system and architecture as `platform/arch`, told to controllers (spec 03 §2.2).
     pub platform: &'static str,
+    /// Whether paths to this machine's own loopback addresses are used.
+    ///
+    /// The protocol forbids them (spec 01 §18.3). Set only in a laboratory whose nodes all run on
+    /// one machine.
+    pub allow_loopback: bool,
 }
 
-/// When the driver shall call [`Node::handle_timeout`], and why.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+/// When the driver shall call [`Node::handle_timeout`] next, and why.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub struct Wakeup {
     /// When.
     pub at: Instant,
-    /// For whom: a name for logs.
+    /// For what; a name for logs.
     pub why: &'static str,
 }
 
 /// One ZeroTier node, without its sockets, its clock or its threads.
 ///
-/// (…the contract of style-examples §2…)
-pub struct Node {}
+/// Whatever happens to the node is a call of one of
+///
+/// - [`handle_datagram`](Self::handle_datagram): the network delivered something,
+/// - [`handle_frame`](Self::handle_frame) or [`handle_packet`](Self::handle_packet): the host sent
+///   something,
+/// - [`handle_timeout`](Self::handle_timeout): time passed,
+/// - [`handle_command`](Self::handle_command): the host wants something.
+///
+/// Whatever the node does about it comes back through the [`Transmit`] and [`FrameSink`] passed
+/// in, [`poll_event`](Self::poll_event) and [`poll_timeout`](Self::poll_timeout).
+///
+/// After every call, drain `poll_event` until it returns `None` and then ask `poll_timeout` anew:
+/// a call may move the next wakeup either way.
+///
+/// Two nodes built from equal arguments and fed equal calls behave identically, down to the last
+/// byte they send.
+pub struct Node {
+    intake: Intake,
+    control: Control,
+}
 
 impl Node {
-    /// Makes a node that knows the time and nobody.
+    /// Makes a node that knows the time and the roots of its worlds.
+    ///
+    /// `seed` is the source of every nonce and every choice: a real driver draws it from the
+    /// operating system, anew for every start.
+    #[must_use]
     pub fn new(
         identity: SecretIdentity,
         config: Config,
@@ -59,7 +88,7 @@ impl Node {
         now: Instant,
         unix: UnixMillis,
     ) -> Self {
-        todo!()
+        Self { intake: Intake::new(), control: Control::new(identity, config, seed, now, unix) }
     }
 
     /// Takes in one datagram that arrived on `path`.
@@ -68,7 +97,8 @@ impl Node {
     ///
     /// # Errors
     ///
-    /// [`Rejected`] says why the datagram was dropped. The node has already counted it.
+    /// [`Rejected`] says why the datagram was dropped. The node has already counted it and is
+    /// otherwise as before: callers log at `trace` and carry on.
     pub fn handle_datagram(
         &mut self,
         now: Instant,
@@ -77,10 +107,21 @@ impl Node {
         transmit: &mut impl Transmit,
         sink: &mut impl FrameSink,
     ) -> Result<(), Rejected> {
-        todo!()
+        let tables = self.control.tables();
+        let outcome = match self.intake.take(tables, now, path, datagram, transmit) {
+            Ok(inbound) => self.control.dispatch(now, inbound, transmit, sink),
+            Err(rejected) => Err(rejected),
+        };
+        self.settle(now, transmit, sink);
+        outcome.inspect_err(|rejected| self.control.count(*rejected))
     }
 
-    /// Takes in an Ethernet frame the host sends to a network joined in [`PortMode::L2`](crate::transmit::PortMode::L2).
+    /// Takes in an Ethernet frame the host sends to a network joined in
+    /// [`PortMode::L2`](crate::transmit::PortMode::L2).
+    ///
+    /// # Errors
+    ///
+    /// [`Rejected`] says why the frame was dropped; it is counted already.
     pub fn handle_frame(
         &mut self,
         now: Instant,
@@ -89,10 +130,17 @@ impl Node {
         transmit: &mut impl Transmit,
         sink: &mut impl FrameSink,
     ) -> Result<(), Rejected> {
-        todo!()
+        let outcome = self.control.host_frame(now, network, frame, transmit);
+        self.settle(now, transmit, sink);
+        outcome.inspect_err(|rejected| self.control.count(*rejected))
     }
 
-    /// Takes in an IP packet the host sends to a network joined in [`PortMode::L3`](crate::transmit::PortMode::L3).
+    /// Takes in an IP packet the host sends to a network joined in
+    /// [`PortMode::L3`](crate::transmit::PortMode::L3).
+    ///
+    /// # Errors
+    ///
+    /// [`Rejected`] says why the packet was dropped; it is counted already.
     pub fn handle_packet(
         &mut self,
         now: Instant,
@@ -101,20 +149,32 @@ impl Node {
         transmit: &mut impl Transmit,
         sink: &mut impl FrameSink,
     ) -> Result<(), Rejected> {
-        todo!()
+        let outcome = self.control.host_packet(now, network, packet, transmit);
+        self.settle(now, transmit, sink);
+        outcome.inspect_err(|rejected| self.control.count(*rejected))
     }
 
-    /// Lets time pass up to `now`. Calling early or twice is harmless.
+    /// Lets time pass up to `now`.
+    ///
+    /// Calling early or twice is harmless. Calling late delays keepalives and retries by as much.
     pub fn handle_timeout(
         &mut self,
         now: Instant,
         transmit: &mut impl Transmit,
         sink: &mut impl FrameSink,
     ) {
-        todo!()
+        for _ in 0..self.intake.expire(now) {
+            self.control.count(Rejected::ReassemblyOverflow);
+        }
+        self.control.handle_timeout(now);
+        self.settle(now, transmit, sink);
     }
 
-    /// Does what the host asks; what follows goes to `transmit` and `sink` like everything else.
+    /// Does what the host asks. What follows from it goes to `transmit` and `sink` like all else.
+    ///
+    /// # Errors
+    ///
+    /// [`CommandError`] says what was wrong with the command; nothing has changed.
     pub fn handle_command(
         &mut self,
         now: Instant,
@@ -122,41 +182,72 @@ impl Node {
         transmit: &mut impl Transmit,
         sink: &mut impl FrameSink,
     ) -> Result<(), CommandError> {
-        todo!()
+        let outcome = self.control.handle_command(now, command);
+        self.settle(now, transmit, sink);
+        outcome
     }
 
     /// Tells the node the wall clock's time, which may have jumped.
     pub fn set_unix_time(&mut self, now: Instant, unix: UnixMillis) {
-        todo!()
+        self.control.set_unix_time(now, unix);
     }
 
     /// Returns the oldest event not yet taken.
     pub fn poll_event(&mut self) -> Option<Event> {
-        todo!()
+        self.control.poll_event()
     }
 
-    /// Returns when to call [`handle_timeout`](Self::handle_timeout) next, and why.
+    /// Returns when to call [`handle_timeout`](Self::handle_timeout) next, and why; `None` if
+    /// only a datagram, a frame or a command can change anything.
+    #[must_use]
     pub fn poll_timeout(&self) -> Option<Wakeup> {
-        todo!()
+        let reassembly = self.intake.poll_timeout().map(|at| Wakeup { at, why: "reassembly" });
+        reassembly.into_iter().chain(self.control.poll_timeout()).min()
     }
 
     /// Returns how often anything was dropped, by reason.
-    pub fn drops(&self) -> &Drops {
-        todo!()
+    #[must_use]
+    pub const fn drops(&self) -> &Drops {
+        self.control.drops()
     }
 
-    /// Returns the node's own status.
-    pub fn status(&self) -> NodeStatus {
-        todo!()
+    /// Returns this node's public identity.
+    #[must_use]
+    pub const fn identity(&self) -> &Identity {
+        self.control.identity()
+    }
+
+    /// Returns how the node is doing.
+    #[must_use]
+    pub fn status(&self, now: Instant) -> NodeStatus {
+        self.control.status(now)
     }
 
     /// Returns every known peer, by ascending address.
-    pub fn peers(&self) -> Vec<PeerStatus> {
-        todo!()
+    #[must_use]
+    pub fn peers(&self, now: Instant) -> Vec<PeerStatus> {
+        self.control.peers(now)
     }
 
     /// Returns every joined network, by ascending ID.
-    pub fn networks(&self) -> Vec<crate::event::NetworkStatus> {
-        todo!()
+    #[must_use]
+    pub fn networks(&self) -> Vec<NetworkStatus> {
+        self.control.networks()
+    }
+
+    /// Carries out what the last call led to: sends, deliveries, and packets that were waiting
+    /// for somebody who has become known.
+    fn settle(&mut self, now: Instant, transmit: &mut impl Transmit, sink: &mut impl FrameSink) {
+        self.control.drain(now, transmit, sink);
+        while let Some(mut waiting) = self.control.take_ready() {
+            let tables = self.control.tables();
+            let inbound = self.intake.retry(tables, waiting.path, &mut waiting.packet);
+            let outcome =
+                inbound.and_then(|inbound| self.control.dispatch(now, inbound, transmit, sink));
+            if let Err(rejected) = outcome {
+                self.control.count(rejected);
+            }
+            self.control.drain(now, transmit, sink);
+        }
     }
 }

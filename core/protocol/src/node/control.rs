@@ -1,0 +1,221 @@
+//! Everything of a node but the intake of datagrams: the subsystems and what they share.
+
+use std::collections::VecDeque;
+
+use crate::address::Address;
+use crate::controller::Controller;
+use crate::error::{Drops, Rejected};
+use crate::event::{Event, NetworkStatus};
+use crate::fastpath::tables::Tables;
+use crate::identity::{Identity, SecretIdentity};
+use crate::network::Networks;
+use crate::node::expected::Expected;
+use crate::node::{Command, CommandError, Config, NodeStatus, PeerStatus, Wakeup};
+use crate::outbox::{Ctx, Directory, Outbox};
+use crate::peer::Peers;
+use crate::rng::Rng;
+use crate::roots::Roots;
+use crate::surface::Surface;
+use crate::time::{Instant, UnixMillis};
+use crate::whois::{WaitingPacket, Whois};
+
+/// The subsystems of a node. None of them knows another.
+pub(super) struct Control {
+    pub(super) shared: Shared,
+    pub(super) roots: Roots,
+    pub(super) peers: Peers,
+    pub(super) surface: Surface,
+    pub(super) whois: Whois,
+    pub(super) expected: Expected,
+    pub(super) networks: Networks,
+    pub(super) controller: Option<Controller>,
+    /// Packets that waited for an identity that has arrived.
+    pub(super) ready: VecDeque<WaitingPacket>,
+    drops: Drops,
+}
+
+/// What every subsystem is lent for the length of a call.
+pub(super) struct Shared {
+    pub(super) me: SecretIdentity,
+    pub(super) rng: Rng,
+    pub(super) tables: Tables,
+    pub(super) out: Outbox,
+    /// A moment on both clocks.
+    anchor: (Instant, UnixMillis),
+}
+
+impl Shared {
+    pub(super) fn ctx(&mut self, now: Instant) -> Ctx<'_> {
+        let (then, unix) = self.anchor;
+        Ctx {
+            now,
+            unix: unix + now.since(then),
+            rng: &mut self.rng,
+            me: &self.me,
+            tables: &mut self.tables,
+            out: &mut self.out,
+        }
+    }
+}
+
+/// Everybody whose identity is known: peers and this node.
+pub(super) struct Known<'a> {
+    pub(super) me: &'a Identity,
+    pub(super) peers: &'a Peers,
+}
+
+impl Directory for Known<'_> {
+    fn identity(&self, address: Address) -> Option<&Identity> {
+        if address == self.me.address() {
+            return Some(self.me);
+        }
+        self.peers.identity(address)
+    }
+}
+
+impl Control {
+    pub(super) fn new(
+        me: SecretIdentity,
+        config: Config,
+        seed: [u8; 32],
+        now: Instant,
+        unix: UnixMillis,
+    ) -> Self {
+        let mut rng = Rng::from_seed(seed);
+        let mut tables = Tables::new(me.address(), rng.u64());
+        tables.allow_loopback = config.allow_loopback;
+        let expected = Expected::new(rng.u64());
+        let roots = Roots::new(me.address(), config.planet, config.moons);
+        let shared = Shared { me, rng, tables, out: Outbox::default(), anchor: (now, unix) };
+        let mut control = Self {
+            shared,
+            roots,
+            peers: Peers::new(),
+            surface: Surface::new(),
+            whois: Whois::new(),
+            expected,
+            networks: Networks::new(config.platform),
+            controller: config.controller.then(Controller::new),
+            ready: VecDeque::new(),
+            drops: Drops::default(),
+        };
+        control.learn_roots(now);
+        control
+    }
+
+    /// Makes peers of the roots of every world in force.
+    pub(super) fn learn_roots(&mut self, now: Instant) {
+        let ctx = &mut self.shared.ctx(now);
+        self.roots.publish(ctx.tables);
+        for identity in self.roots.identities() {
+            if let Err(rejected) = self.peers.learn(ctx, identity) {
+                self.drops.count(rejected);
+            }
+        }
+    }
+
+    pub(super) fn handle_command(
+        &mut self,
+        now: Instant,
+        command: Command,
+    ) -> Result<(), CommandError> {
+        let ctx = &mut self.shared.ctx(now);
+        match command {
+            Command::Join { network, mode, cached } => {
+                self.networks.join(ctx, network, mode, cached.as_deref())
+            }
+            Command::Leave(network) => self.networks.leave(ctx, network),
+            Command::LocalAddresses(addresses) => {
+                self.peers.set_local_addresses(addresses);
+                Ok(())
+            }
+            Command::LoadPeer(record) => self
+                .peers
+                .load(ctx, &self.roots, &record)
+                .map_err(|_| CommandError::Malformed("peer record")),
+            Command::LoadControllerNetwork { network, json } => match &mut self.controller {
+                Some(controller) => controller.load_network(ctx, network, &json),
+                None => Err(CommandError::NotController(network)),
+            },
+            Command::LoadControllerMember { network, member, json } => match &mut self.controller {
+                Some(controller) => controller.load_member(ctx, network, member, &json),
+                None => Err(CommandError::NotController(network)),
+            },
+            Command::Flush => {
+                self.peers.save_all(ctx);
+                Ok(())
+            }
+        }
+    }
+
+    pub(super) fn handle_timeout(&mut self, now: Instant) {
+        let ctx = &mut self.shared.ctx(now);
+        for _ in 0..self.whois.handle_timeout(ctx) {
+            self.drops.count(Rejected::NoPath);
+        }
+        let always = self.networks.always_contact();
+        self.peers.handle_timeout(ctx, &self.roots, &mut self.surface, &always);
+        let me = *ctx.me.public();
+        self.networks.handle_timeout(ctx, &Known { me: &me, peers: &self.peers });
+        if let Some(controller) = &mut self.controller {
+            controller.handle_timeout(ctx);
+        }
+    }
+
+    /// Returns when each subsystem next has something to do.
+    pub(super) fn poll_timeout(&self) -> impl Iterator<Item = Wakeup> {
+        let whois = self.whois.poll_timeout().map(|at| (at, "whois"));
+        let controller = self.controller.as_ref().and_then(Controller::poll_timeout);
+        [whois, self.peers.poll_timeout(), self.networks.poll_timeout(), controller]
+            .into_iter()
+            .flatten()
+            .map(|(at, why)| Wakeup { at, why })
+    }
+
+    pub(super) fn set_unix_time(&mut self, now: Instant, unix: UnixMillis) {
+        self.shared.anchor = (now, unix);
+    }
+
+    pub(super) fn poll_event(&mut self) -> Option<Event> {
+        self.shared.out.events.pop_front()
+    }
+
+    /// Returns the oldest packet that waited for an identity that has arrived.
+    pub(super) fn take_ready(&mut self) -> Option<WaitingPacket> {
+        self.ready.pop_front()
+    }
+
+    pub(super) const fn tables(&self) -> &Tables {
+        &self.shared.tables
+    }
+
+    pub(super) const fn count(&mut self, rejected: Rejected) {
+        self.drops.count(rejected);
+    }
+
+    pub(super) const fn drops(&self) -> &Drops {
+        &self.drops
+    }
+
+    pub(super) const fn identity(&self) -> &Identity {
+        self.shared.me.public()
+    }
+
+    pub(super) fn status(&self, now: Instant) -> NodeStatus {
+        let planet = self.roots.planet();
+        NodeStatus {
+            address: self.shared.me.address(),
+            online: self.peers.is_online(now, &self.roots),
+            planet_id: planet.id,
+            planet_timestamp: planet.timestamp,
+        }
+    }
+
+    pub(super) fn peers(&self, now: Instant) -> Vec<PeerStatus> {
+        self.peers.statuses(now, &self.roots)
+    }
+
+    pub(super) fn networks(&self) -> Vec<NetworkStatus> {
+        self.networks.statuses()
+    }
+}

@@ -1,0 +1,246 @@
+//! Who is told of what arrived.
+//!
+//! The one place where a verb meets the subsystem that understands it.
+
+use crate::address::Address;
+use crate::error::Rejected;
+use crate::fastpath::deliver::{self, Accepted, Delivery, Refused};
+use crate::fastpath::inbound::Inbound;
+use crate::network::Credentials;
+use crate::node::control::{Control, Known};
+use crate::outbox::Received;
+use crate::time::Instant;
+use crate::transmit::{FrameSink, Transmit};
+use crate::verb::{ErrorCode, Verb};
+use crate::whois::WaitingPacket;
+use crate::wire::header::Header;
+use crate::wire::netconf::Request;
+use crate::wire::{frame, reply};
+
+impl Control {
+    /// Carries what arrived to whom it concerns.
+    pub(super) fn dispatch(
+        &mut self,
+        now: Instant,
+        inbound: Inbound<'_>,
+        transmit: &mut impl Transmit,
+        sink: &mut impl FrameSink,
+    ) -> Result<(), Rejected> {
+        match inbound {
+            Inbound::Incomplete => Ok(()),
+            Inbound::Relayed(relayed) => {
+                if let (Some(source), true) = (relayed.source, relayed.direct) {
+                    let ctx = &mut self.shared.ctx(now);
+                    self.peers.introduce(ctx, source, relayed.destination);
+                }
+                Ok(())
+            }
+            Inbound::Hello { path, packet } => {
+                let (header, _) = Header::split(packet)?;
+                let source = header.source;
+                let ctx = &mut self.shared.ctx(now);
+                let known = ctx.tables.peer(source).is_some();
+                self.peers.handle_hello(ctx, &self.roots, &mut self.surface, path, packet)?;
+                if !known {
+                    self.identity_arrived(source);
+                }
+                Ok(())
+            }
+            Inbound::FromStranger { source, path, packet } => {
+                self.whois.request(&mut self.shared.ctx(now), source);
+                let packet = WaitingPacket { needs: source, path, packet: packet.to_vec() };
+                if self.whois.hold_incoming(now, packet) {
+                    return Err(Rejected::UnknownSender);
+                }
+                Ok(())
+            }
+            Inbound::Opened(rx) => self.opened(now, rx, transmit, sink),
+        }
+    }
+
+    /// Carries an authentic packet to the subsystem its verb belongs to, then counts its sender as
+    /// heard.
+    pub(super) fn opened(
+        &mut self,
+        now: Instant,
+        rx: Received<'_>,
+        transmit: &mut impl Transmit,
+        sink: &mut impl FrameSink,
+    ) -> Result<(), Rejected> {
+        let trusted = match rx.verb {
+            Verb::Frame | Verb::ExtFrame => {
+                self.frame(now, &rx, transmit, sink)?;
+                true
+            }
+            Verb::Ok => {
+                self.ok(now, &rx)?;
+                false
+            }
+            Verb::Error => {
+                self.error(now, &rx)?;
+                false
+            }
+            Verb::MulticastFrame
+            | Verb::MulticastLike
+            | Verb::MulticastGather
+            | Verb::NetworkCredentials
+            | Verb::NetworkConfigRequest
+            | Verb::NetworkConfig => self.network_verb(now, &rx)?,
+            _ => {
+                self.peer_verb(now, &rx)?;
+                false
+            }
+        };
+        if rx.from != self.shared.me.address() {
+            let ctx = &mut self.shared.ctx(now);
+            self.peers.received(ctx, &self.roots, &self.surface, &rx, trusted);
+        }
+        Ok(())
+    }
+
+    /// Carries what concerns nodes and paths.
+    fn peer_verb(&mut self, now: Instant, rx: &Received<'_>) -> Result<(), Rejected> {
+        let ctx = &mut self.shared.ctx(now);
+        let roots = &self.roots;
+        match rx.verb {
+            Verb::Hello => self.peers.handle_inner_hello(ctx, roots, &mut self.surface, rx),
+            Verb::Whois => self.peers.handle_whois(ctx, roots, rx),
+            Verb::Echo => self.peers.handle_echo(ctx, rx),
+            Verb::Rendezvous => self.peers.handle_rendezvous(ctx, roots, rx),
+            Verb::PushDirectPaths => self.peers.handle_push_direct_paths(ctx, roots, rx),
+            // No bond is ever formed, so its verbs do not even count as a sign of life.
+            Verb::Ack | Verb::QosMeasurement | Verb::PathNegotiationRequest => {
+                Err(Rejected::NotServed)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Carries what concerns virtual networks; returns whether it shows that the sender shares one
+    /// with this node.
+    fn network_verb(&mut self, now: Instant, rx: &Received<'_>) -> Result<bool, Rejected> {
+        let (from, is_root) = (rx.from, self.shared.tables.is_upstream);
+        let me = *self.shared.me.public();
+        let ctx = &mut self.shared.ctx(now);
+        let known = &Known { me: &me, peers: &self.peers };
+        let controller = self.controller.as_ref();
+        let may_serve = |network| {
+            is_root || controller.is_some_and(|served| served.issued_recently(now, network, from))
+        };
+        match rx.verb {
+            Verb::MulticastFrame => {
+                self.networks.handle_multicast_frame(ctx, known, rx).map(|()| true)
+            }
+            Verb::MulticastLike => self.networks.handle_like(ctx, rx, &may_serve).map(|()| false),
+            Verb::MulticastGather => {
+                self.networks.handle_gather(ctx, known, rx, &may_serve).map(|()| false)
+            }
+            Verb::NetworkConfig => {
+                self.networks.handle_config(ctx, known, rx, rx.body).map(|()| false)
+            }
+            Verb::NetworkConfigRequest => match &mut self.controller {
+                Some(controller) => controller.handle_request(ctx, known, rx).map(|()| false),
+                None => {
+                    let network = Request::read(rx.body)?.network;
+                    let code = ErrorCode::UnsupportedOperation;
+                    let body = reply::error(rx.verb, rx.packet_id, code, Some(network));
+                    ctx.out.send(rx.from, Verb::Error, body);
+                    Ok(false)
+                }
+            },
+            _ => match self.networks.handle_credentials(ctx, known, rx)? {
+                Credentials::Accepted(trusted) => Ok(trusted),
+                Credentials::NeedIdentity(signer) => {
+                    self.whois.request(ctx, signer);
+                    Ok(false)
+                }
+            },
+        }
+    }
+
+    /// Carries an answer to whoever asked.
+    fn ok(&mut self, now: Instant, rx: &Received<'_>) -> Result<(), Rejected> {
+        let (in_re, body) = reply::read_ok(rx.body)?;
+        let looped_back = rx.from == self.shared.me.address();
+        if !looped_back && !self.expected.contains(in_re.packet_id) {
+            return Err(Rejected::UnexpectedReply);
+        }
+        let rx = &Received { body, ..*rx };
+        let me = *self.shared.me.public();
+        let ctx = &mut self.shared.ctx(now);
+        let known = &Known { me: &me, peers: &self.peers };
+        match in_re.verb {
+            Some(Verb::Hello) => {
+                let (roots, surface) = (&mut self.roots, &mut self.surface);
+                self.peers.handle_ok_hello(ctx, roots, surface, rx)
+            }
+            Some(Verb::Whois) => {
+                for address in self.peers.handle_ok_whois(ctx, &self.roots, rx)? {
+                    self.identity_arrived(address);
+                }
+                Ok(())
+            }
+            Some(Verb::NetworkConfigRequest) => {
+                self.networks.handle_config(ctx, known, rx, rx.body)
+            }
+            Some(Verb::MulticastGather) => self.networks.handle_ok_gather(ctx, rx),
+            Some(Verb::MulticastFrame) => self.networks.handle_ok_multicast_frame(ctx, known, rx),
+            _ => Ok(()),
+        }
+    }
+
+    /// Carries a refusal to whoever was refused.
+    fn error(&mut self, now: Instant, rx: &Received<'_>) -> Result<(), Rejected> {
+        let (in_re, code, body) = reply::read_error(rx.body)?;
+        let rx = &Received { body, ..*rx };
+        let ctx = &mut self.shared.ctx(now);
+        match (in_re.verb, code) {
+            (_, Some(ErrorCode::IdentityCollision)) => {
+                self.peers.handle_collision(ctx, &self.roots, rx);
+                Ok(())
+            }
+            (Some(in_re), Some(code)) => self.networks.handle_error(ctx, rx, in_re, code),
+            _ => Ok(()),
+        }
+    }
+
+    /// Carries a frame to the host, or to address resolution.
+    fn frame(
+        &mut self,
+        now: Instant,
+        rx: &Received<'_>,
+        transmit: &mut impl Transmit,
+        sink: &mut impl FrameSink,
+    ) -> Result<(), Rejected> {
+        let Accepted { network, frame, wants_ack } = match deliver::accept(self.tables(), rx) {
+            Ok(accepted) => accepted,
+            Err(Refused::Rejected(rejected)) => return Err(rejected),
+            Err(Refused::NotAMember(network)) => {
+                self.networks.refuse(&mut self.shared.ctx(now), rx, network);
+                return Err(Rejected::NotAMember);
+            }
+        };
+        let view = self.shared.tables.network(network).ok_or(Rejected::UnknownNetwork)?;
+        let announce_due =
+            view.members.get(&rx.from).is_none_or(|member| member.announce_due <= now);
+        let delivery = deliver::deliver(view, network, frame, sink);
+
+        let ctx = &mut self.shared.ctx(now);
+        if delivery == Ok(Delivery::Neighbor) {
+            self.networks.handle_neighbor(ctx, network, frame);
+        }
+        if announce_due {
+            self.networks.announce(ctx, network, rx.from);
+        }
+        if wants_ack {
+            ctx.out.send(rx.from, Verb::Ok, frame::acknowledge(rx.packet_id, network));
+        }
+        self.drain(now, transmit, sink);
+        delivery.map(|_| ())
+    }
+
+    /// Has tried again what waited for `address` to become known.
+    fn identity_arrived(&mut self, address: Address) {
+        self.ready.extend(self.whois.arrived(address));
+    }
+}

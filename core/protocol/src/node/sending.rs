@@ -1,0 +1,191 @@
+//! How what the subsystems said gets out.
+//!
+//! Source: spec 02 §4.6.
+
+use crate::address::Address;
+use crate::endpoint::Path;
+use crate::error::Rejected;
+use crate::fastpath::outbound::{self, Envelope};
+use crate::limits::DISPATCH_STEPS_MAX;
+use crate::node::control::Control;
+use crate::outbox::{Outgoing, OwnedFrame, Received, Route, Seal};
+use crate::suite;
+use crate::time::Instant;
+use crate::transmit::{Frame, FrameSink, Transmit};
+use crate::verb::Verb;
+use crate::wire::header::Cipher;
+use crate::wire::hello;
+
+/// How far the datagram gets that opens this side's NAT (spec 02 §2.6).
+const PUNCH_HOPS: u8 = 2;
+
+/// The packet ID of what a node asks itself (spec 04 §2.7).
+const LOOPED_BACK: u64 = u64::MAX;
+
+impl Control {
+    /// Acts on the outbox until it is empty.
+    pub(super) fn drain(
+        &mut self,
+        now: Instant,
+        transmit: &mut impl Transmit,
+        sink: &mut impl FrameSink,
+    ) {
+        for _ in 0..DISPATCH_STEPS_MAX {
+            let out = &mut self.shared.out;
+            let outcome = if let Some(packet) = out.packets.pop_front() {
+                self.send(now, packet, transmit, sink)
+            } else if let Some(address) = out.whois.pop_front() {
+                self.whois.request(&mut self.shared.ctx(now), address);
+                Ok(())
+            } else if let Some(frame) = out.frames.pop_front() {
+                self.send_frame(now, frame.network, frame.as_frame(), transmit)
+            } else if let Some(frame) = out.deliveries.pop_front() {
+                sink.deliver(frame.network, frame.as_frame());
+                Ok(())
+            } else if let Some(path) = out.punches.pop_front() {
+                transmit.send_short_lived(path, PUNCH_HOPS, &self.shared.rng.bytes::<4>());
+                Ok(())
+            } else if self.whois.has_outgoing() && self.flush_waiting(now, transmit) {
+                Ok(())
+            } else {
+                return;
+            };
+            if let Err(rejected) = outcome {
+                self.count(rejected);
+            }
+        }
+    }
+
+    /// Sends a packet the way it says, or keeps it until there is one.
+    fn send(
+        &mut self,
+        now: Instant,
+        packet: Outgoing,
+        transmit: &mut impl Transmit,
+        sink: &mut impl FrameSink,
+    ) -> Result<(), Rejected> {
+        if packet.to == self.shared.me.address() {
+            return self.loop_back(now, &packet, transmit, sink);
+        }
+        if let Route::Direct(path) = packet.route {
+            return self.seal_and_send(packet, path, transmit);
+        }
+        let known = self.shared.tables.peer(packet.to).is_some();
+        match self.way_to(now, packet.to) {
+            Some(path) if known => self.seal_and_send(packet, path, transmit),
+            _ => {
+                if !known {
+                    self.whois.request(&mut self.shared.ctx(now), packet.to);
+                }
+                let displaced = self.whois.hold_outgoing(now, packet);
+                displaced.map_or(Ok(()), |_| Err(Rejected::NoPath))
+            }
+        }
+    }
+
+    /// Sends what waited and can be sent by now; returns whether anything was.
+    fn flush_waiting(&mut self, now: Instant, transmit: &mut impl Transmit) -> bool {
+        let mut sent = false;
+        for (since, packet) in self.whois.take_outgoing() {
+            let known = self.shared.tables.peer(packet.to).is_some();
+            match self.way_to(now, packet.to) {
+                Some(path) if known => {
+                    sent = true;
+                    if let Err(rejected) = self.seal_and_send(packet, path, transmit) {
+                        self.count(rejected);
+                    }
+                }
+                _ => {
+                    if !known {
+                        self.whois.request(&mut self.shared.ctx(now), packet.to);
+                    }
+                    self.whois.hold_again(since, packet);
+                }
+            }
+        }
+        sent
+    }
+
+    /// Returns where to send packets for `address`: to itself, else to the best root, else to
+    /// where it was last heard.
+    pub(super) fn way_to(&self, now: Instant, address: Address) -> Option<Path> {
+        let tables = &self.shared.tables;
+        let direct = tables.peer(address).and_then(|peer| peer.path);
+        let relayed = tables.upstream.map(|(_, path)| path);
+        direct.or(relayed).or_else(|| self.peers.any_path(now, address))
+    }
+
+    fn seal_and_send(
+        &mut self,
+        mut packet: Outgoing,
+        path: Path,
+        transmit: &mut impl Transmit,
+    ) -> Result<(), Rejected> {
+        let shared = &mut self.shared;
+        let nonce = shared.rng.u64();
+        let peer = shared.tables.peer(packet.to);
+        let (keys, encrypted) = match (&packet.seal, peer) {
+            (Seal::Newcomer(keys), _) => (keys, Cipher::Salsa),
+            (Seal::Peer, Some(peer)) => (&peer.keys, peer.cipher()),
+            (Seal::Peer, None) => return Err(Rejected::NoPath),
+        };
+        let cipher = if packet.verb == Verb::Hello { Cipher::Authenticated } else { encrypted };
+        if packet.verb == Verb::Hello
+            && let Some(offset) = hello::tail_offset(&packet.body)
+            && let Some(tail) = packet.body.get_mut(offset..)
+        {
+            suite::mask_hello_tail(keys, nonce, tail);
+        }
+        let (source, destination, verb) = (shared.tables.me, packet.to, packet.verb);
+        let envelope = Envelope { nonce, destination, source, cipher, verb };
+        let wire_id = outbound::send(keys, envelope, &[&packet.body], path, transmit)?;
+        if expects_reply(packet.verb) {
+            self.expected.insert(wire_id);
+        }
+        Ok(())
+    }
+
+    /// Takes in what this node says to itself: a controller may be its own member.
+    fn loop_back(
+        &mut self,
+        now: Instant,
+        packet: &Outgoing,
+        transmit: &mut impl Transmit,
+        sink: &mut impl FrameSink,
+    ) -> Result<(), Rejected> {
+        let nowhere = core::net::SocketAddr::from(([0, 0, 0, 0], 0));
+        let rx = Received {
+            from: packet.to,
+            path: Path::from_all(nowhere),
+            hops: 0,
+            verb: packet.verb,
+            packet_id: LOOPED_BACK,
+            body: &packet.body,
+        };
+        // Only requests a node can serve itself; frames to itself never come this way.
+        match packet.verb {
+            Verb::NetworkConfigRequest | Verb::NetworkConfig | Verb::Ok | Verb::Error => {
+                self.opened(now, rx, transmit, sink)
+            }
+            Verb::NetworkCredentials | Verb::MulticastLike => self.opened(now, rx, transmit, sink),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Returns whether answers to packets of this verb are believed (spec 02 §2.0).
+const fn expects_reply(verb: Verb) -> bool {
+    !matches!(verb, Verb::Ok | Verb::Error | Verb::Rendezvous | Verb::PushDirectPaths)
+}
+
+impl OwnedFrame {
+    /// Lends the frame.
+    pub(super) fn as_frame(&self) -> Frame<'_> {
+        Frame {
+            destination: self.destination,
+            source: self.source,
+            ethertype: self.ethertype,
+            payload: &self.payload,
+        }
+    }
+}
