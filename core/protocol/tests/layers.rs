@@ -34,7 +34,8 @@ fn no_module_imports_its_own_layer_or_one_above() {
     let mut wrong = Vec::new();
     for file in files {
         let module = module_of(&root, &file);
-        if module == "lib" {
+        // The root names everything; the vectors are for tests alone.
+        if module == "lib" || module == "vectors" {
             continue;
         }
         let from = layer(&module).unwrap_or_else(|| panic!("{module} belongs to no layer"));

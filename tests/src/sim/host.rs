@@ -96,6 +96,7 @@ impl Host {
             moons: self.moons_on_disk(),
             controller: self.is_controller,
             platform: "sim/none",
+            allow_loopback: false,
         };
         let elapsed = EPOCH + now.since(Instant::ZERO);
         let unix = UnixMillis(elapsed.0.saturating_add_signed(self.clock_skew_ms));

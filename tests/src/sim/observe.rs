@@ -76,7 +76,7 @@ impl World {
     /// Returns whether `node` says it is online.
     #[must_use]
     pub fn is_online(&self, node: NodeId) -> bool {
-        self.node(node).status().online
+        self.node(node).status(self.now).online
     }
 
     /// Returns where `network` stands at `member`; `None` if it has not joined.
@@ -106,7 +106,7 @@ impl World {
     #[must_use]
     pub fn peer(&self, a: NodeId, b: NodeId) -> Option<PeerStatus> {
         let address = self.address_of(b);
-        self.node(a).peers().into_iter().find(|peer| peer.address == address)
+        self.node(a).peers(self.now).into_iter().find(|peer| peer.address == address)
     }
 
     /// Returns the path on which `a` sends to `b`.

@@ -1,7 +1,6 @@
 //! Input nobody means well with.
 
 use zt_protocol::error::Rejected;
-use zt_protocol::node::Node;
 use zt_protocol::rng::Rng;
 use zt_tests::sim::durations::{millis, secs};
 use zt_tests::sim::{NodeId, World};
@@ -9,9 +8,10 @@ use zt_tests::sim::{NodeId, World};
 use super::scene::Scene;
 
 /// What a node knows, without what counts or measures.
-fn knowledge(node: &Node) -> String {
-    let peers = node.peers().into_iter().map(|peer| (peer.address, peer.role, peer.version));
-    format!("{:?} {:?} {:?}", node.status(), node.networks(), peers.collect::<Vec<_>>())
+fn knowledge(world: &World, node: NodeId) -> String {
+    let (now, node) = (world.now(), world.node(node));
+    let peers = node.peers(now).into_iter().map(|peer| (peer.address, peer.role, peer.version));
+    format!("{:?} {:?} {:?}", node.status(now), node.networks(), peers.collect::<Vec<_>>())
 }
 
 fn total_drops(world: &World, node: NodeId) -> u64 {
@@ -25,7 +25,7 @@ fn a_flood_of_junk_changes_nothing_but_counters() {
     scene.await_ping();
     let mut rng = Rng::from_seed([8; 32]);
     let victims = [scene.root, scene.controller, scene.alice];
-    let before = victims.map(|node| knowledge(scene.world.node(node)));
+    let before = victims.map(|node| knowledge(&scene.world, node));
     let dropped = victims.map(|node| total_drops(&scene.world, node));
 
     for round in 0..3_000 {
@@ -56,7 +56,7 @@ fn a_flood_of_junk_changes_nothing_but_counters() {
     }
     scene.world.run_for(secs(10));
 
-    assert_eq!(victims.map(|node| knowledge(scene.world.node(node))), before);
+    assert_eq!(victims.map(|node| knowledge(&scene.world, node)), before);
     for (victim, before) in victims.into_iter().zip(dropped) {
         let drops = scene.world.drops(victim);
         assert!(total_drops(&scene.world, victim) > before + 2_000, "{drops:?}");
@@ -75,7 +75,7 @@ fn damaged_and_repeated_datagrams_change_nothing_but_counters() {
     scene.world.run_for(secs(5));
     let mut rng = Rng::from_seed([9; 32]);
     let nodes = [scene.root, scene.controller, scene.alice, scene.bob];
-    let before = nodes.map(|node| knowledge(scene.world.node(node)));
+    let before = nodes.map(|node| knowledge(&scene.world, node));
 
     let seen = scene.world.seen();
     assert!(seen.len() > 100, "{}", seen.len());
@@ -90,6 +90,6 @@ fn damaged_and_repeated_datagrams_change_nothing_but_counters() {
     }
     scene.world.run_for(secs(10));
 
-    assert_eq!(nodes.map(|node| knowledge(scene.world.node(node))), before);
+    assert_eq!(nodes.map(|node| knowledge(&scene.world, node)), before);
     assert_eq!(scene.count_pings(20), 20);
 }
