@@ -22,6 +22,8 @@ mod keepalive;
 pub mod path;
 mod punch;
 mod record;
+#[cfg(test)]
+mod tests;
 mod upstream;
 
 use core::net::{IpAddr, SocketAddr};
