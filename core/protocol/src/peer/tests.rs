@@ -1,6 +1,5 @@
 //! Stories of one node's peers, with the rest of the world played by the test.
 
-use core::time::Duration;
 use std::collections::BTreeMap;
 
 use hex_literal::hex;
