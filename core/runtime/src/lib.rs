@@ -1,1 +1,4 @@
 //! Placeholder.
+mod clock;
+mod limits;
+pub mod udp;
