@@ -1,4 +1,5 @@
 //! Placeholder.
 mod clock;
 mod limits;
+pub mod store;
 pub mod udp;

@@ -49,7 +49,10 @@ impl ReceiveBatch {
     }
 
     /// Gives every message the path `path` says, by where it came from and where it arrived.
-    pub(super) fn label(&mut self, mut path: impl FnMut(SocketAddr, Option<IpAddr>) -> Option<Path>) {
+    pub(super) fn label(
+        &mut self,
+        mut path: impl FnMut(SocketAddr, Option<IpAddr>) -> Option<Path>,
+    ) {
         for (label, meta) in self.paths.iter_mut().zip(&self.meta).take(self.messages) {
             *label = path(meta.addr, meta.dst_ip);
         }

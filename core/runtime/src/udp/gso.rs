@@ -3,9 +3,7 @@
 use zt_protocol::endpoint::Path;
 use zt_protocol::transmit::{Cut, Transmit};
 
-use crate::limits::{
-    RUN_DATAGRAMS_MAX, RUN_LEN_MAX, SEND_QUEUE_LEN_HIGH, SEND_QUEUE_LEN_MAX,
-};
+use crate::limits::{RUN_DATAGRAMS_MAX, RUN_LEN_MAX, SEND_QUEUE_LEN_HIGH, SEND_QUEUE_LEN_MAX};
 
 /// Datagrams waiting to be sent.
 ///
@@ -95,14 +93,7 @@ impl Transmit for GsoQueue {
         // It is not meant to arrive, so one without room is not missed.
         if let Some(room) = self.extend(len) {
             room.copy_from_slice(datagram);
-            self.runs.push(Run {
-                path,
-                datagram_len: len,
-                hops: Some(hops),
-                start,
-                len,
-                count: 1,
-            });
+            self.runs.push(Run { path, datagram_len: len, hops: Some(hops), start, len, count: 1 });
         }
     }
 }

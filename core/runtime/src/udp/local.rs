@@ -48,9 +48,8 @@ fn is_physical(interface: &Interface, ours: &[&str]) -> bool {
 /// Returns the IPv6 addresses that are temporary (RFC 8981) or not usable yet or any more.
 fn unstable_addresses() -> Vec<IpAddr> {
     // The only place an unprivileged process finds the flags; elsewhere no address is left out.
-    std::fs::read_to_string("/proc/net/if_inet6").map_or_else(|_| Vec::new(), |table| {
-        table.lines().filter_map(unstable_address).collect()
-    })
+    std::fs::read_to_string("/proc/net/if_inet6")
+        .map_or_else(|_| Vec::new(), |table| table.lines().filter_map(unstable_address).collect())
 }
 
 /// Returns the address in a line of `/proc/net/if_inet6` if its flags say it will not last.
