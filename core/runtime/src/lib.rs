@@ -2,4 +2,5 @@
 mod clock;
 mod limits;
 pub mod store;
+pub mod tun;
 pub mod udp;
