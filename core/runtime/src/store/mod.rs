@@ -216,15 +216,6 @@ impl Home {
         Ok(names.iter().filter_map(|name| hex_name(name, ".conf", 16)).map(NetworkId).collect())
     }
 
-    /// Reads the cached configuration of a network, if it is joined.
-    ///
-    /// # Errors
-    ///
-    /// [`HomeError::Io`].
-    pub fn network(&self, network: NetworkId) -> Result<Option<Vec<u8>>, HomeError> {
-        read(&self.path(StoreKey::Network(network)))
-    }
-
     /// Reads the peers saved last. What cannot be read is left out: it is only a cache.
     pub(crate) fn peers(&self) -> Vec<Vec<u8>> {
         let dir = self.dir.join("peers.d");
@@ -239,6 +230,15 @@ impl Home {
         files.sort_unstable_by(|a, b| b.cmp(a));
         files.truncate(PEERS_LOADED_MAX);
         files.iter().filter_map(|(_, path)| read(path).ok().flatten()).collect()
+    }
+
+    /// Reads a piece of state; `None` if there is none.
+    ///
+    /// # Errors
+    ///
+    /// [`HomeError::Io`].
+    pub fn load(&self, key: StoreKey) -> Result<Option<Vec<u8>>, HomeError> {
+        read(&self.path(key))
     }
 
     /// Writes or removes a piece of state. Content that is there already is not written again.
@@ -498,7 +498,7 @@ mod tests {
 
         assert_eq!(home.planet().unwrap(), Some(world));
         assert_eq!(home.networks().unwrap(), [network]);
-        assert_eq!(home.network(network).unwrap(), Some(b"\n".to_vec()));
+        assert_eq!(home.load(StoreKey::Network(network)).unwrap(), Some(b"\n".to_vec()));
         assert_eq!(home.peers(), [b"peer"]);
         assert!(dir.path().join("networks.d/8056c2e21c000001.conf").exists());
         assert!(dir.path().join("peers.d/00000000ab.peer").exists());

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use inotify::{EventMask, Inotify, WatchDescriptor, WatchMask};
+use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 use zt_protocol::address::{Address, NetworkId};
 use zt_protocol::event::StoreKey;
@@ -42,7 +43,7 @@ impl Watch {
     pub(crate) fn start(records: Arc<Records>) -> Result<Self, HomeError> {
         let root = records.home().controller_dir();
         create_dir(&root)?;
-        let inotify = Inotify::init().and_then(AsyncFd::new).map_err(failed("watch", &root))?;
+        let inotify = Inotify::init().and_then(register).map_err(failed("watch", &root))?;
         let mut watch = Self { records, inotify, watched: HashMap::new() };
 
         watch.add(Dir::Networks).map_err(failed("watch", &root))?;
@@ -144,10 +145,16 @@ impl Watch {
         let mask =
             WatchMask::CREATE | WatchMask::MOVED_TO | WatchMask::CLOSE_WRITE | WatchMask::ONLYDIR;
         let path = dir.path(&self.records.home().controller_dir());
-        let descriptor = self.inotify.get_mut().add_watch(path, mask)?;
+        let descriptor = self.inotify.get_ref().watches().add(path, mask)?;
         self.watched.insert(descriptor, dir);
         Ok(())
     }
+}
+
+fn register(inotify: Inotify) -> io::Result<AsyncFd<Inotify>> {
+    // SAFETY: an `Inotify` owns its descriptor: it stays open, and the same, until it is dropped.
+    let registered = unsafe { AsyncFd::register_with_interest(inotify, Interest::READABLE) };
+    registered.map_err(|refused| refused.into_parts().1)
 }
 
 impl Dir {
