@@ -134,6 +134,7 @@ impl Builder {
             planet: state.planet,
             moons: state.moons,
             controller: self.controller,
+            allow_loopback: self.allow_loopback,
             platform: PLATFORM,
         };
         let node = Node::new(state.identity, config, seed()?, now, unix);

@@ -332,8 +332,8 @@ impl Running {
                 self.reload(now, &[key]);
                 let _ = reply.send(Ok(()));
             }
-            Request::Status(reply) => drop(reply.send(self.node.status())),
-            Request::Peers(reply) => drop(reply.send(self.node.peers())),
+            Request::Status(reply) => drop(reply.send(self.node.status(now))),
+            Request::Peers(reply) => drop(reply.send(self.node.peers(now))),
             Request::Networks(reply) => drop(reply.send(self.node.networks())),
             Request::Drops(reply) => drop(reply.send((self.node.drops().clone(), self.losses()))),
             Request::Stop => {}
@@ -342,7 +342,7 @@ impl Running {
 
     fn join(&mut self, now: Instant, network: NetworkId, port: Port) -> Result<(), RequestError> {
         let cached = self.records.home().load(StoreKey::Network(network))?;
-        let mac = Mac::of_member(self.node.status().address, network);
+        let mac = Mac::of_member(self.node.status(now).address, network);
         // An interface is of no use to a network that is not joined, but a network joined without
         // the interface asked for would be a surprise.
         self.ports.detach(network);
