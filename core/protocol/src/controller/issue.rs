@@ -21,15 +21,12 @@ use crate::limits::{
     RULES_PER_CAPABILITY_MAX, THINGS_PER_OWNERSHIP_MAX,
 };
 use crate::outbox::Ctx;
+use crate::rules::Rule;
 
 /// How far apart credentials may be that agree, in milliseconds, unless the network says otherwise.
 const WINDOW_DEFAULT: u64 = 1_800_000;
 const WINDOW_MIN: u64 = 300_000;
 const WINDOW_MAX: u64 = 7_200_000;
-
-const BROADCAST: u64 = 2;
-const NDP_EMULATION: u64 = 4;
-const ACTIVE_BRIDGE: u64 = 0x0000_0200_0000_0000;
 
 /// Returns the configuration of the member that `asked`, signed now.
 ///
@@ -88,10 +85,10 @@ pub(super) fn configuration(
         rules: if evaluates_rules {
             network.rules.iter().take(CONFIG_RULES_MAX).cloned().collect()
         } else {
-            vec![super::json::accept()]
+            vec![Rule::accept()]
         },
         dns: dns(&network.dns),
-        sso: Sso::default(),
+        sso: sso(network, record),
     }
 }
 
@@ -104,10 +101,10 @@ fn flags(network: &NetworkRecord, member: &MemberRecord) -> u64 {
     let computed = network.v6.rfc4193 || network.v6.six_plane;
     let mut flags = 0;
     if network.broadcast {
-        flags |= BROADCAST;
+        flags |= NetworkConfig::BROADCAST;
     }
     if computed && !member.no_auto_assign {
-        flags |= NDP_EMULATION;
+        flags |= NetworkConfig::NDP_EMULATION;
     }
     flags
 }
@@ -166,8 +163,17 @@ fn ownerships(ctx: &Ctx<'_>, record: &MemberRecord, addresses: &[(IpAddr, u8)]) 
 }
 
 fn specialists(hosted: &Hosted) -> Vec<Specialist> {
-    let bridge = |&address: &Address| Specialist { address, roles: ACTIVE_BRIDGE };
+    let bridge = |&address: &Address| Specialist { address, roles: Specialist::ACTIVE_BRIDGE };
     hosted.bridges().iter().take(CONFIG_SPECIALISTS_MAX).map(bridge).collect()
+}
+
+/// Returns until when the member's log-in is good. There is no log-in service to say more about.
+fn sso(network: &NetworkRecord, record: &MemberRecord) -> Sso {
+    if !network.sso_enabled {
+        return Sso::default();
+    }
+    let expiry_ms = i64::try_from(record.authentication_expiry).unwrap_or(i64::MAX);
+    Sso { enabled: true, expiry_ms, ..Sso::default() }
 }
 
 fn dns(servers: &NameServers) -> Dns {

@@ -7,7 +7,6 @@ use core::net::IpAddr;
 use serde_json::{Map, Value};
 
 use crate::limits::CONTROLLER_LIST_MAX;
-use crate::rules::Rule;
 
 /// An object whose known keys are taken out one by one; what remains is not ours to judge.
 #[derive(Default)]
@@ -128,21 +127,6 @@ pub(super) fn prefix(value: &Value) -> Option<(IpAddr, u8)> {
     let width = if ip.is_ipv4() { 32 } else { 128 };
     let bits = bits.map_or(Some(width), |bits| bits.parse().ok())?;
     (bits <= width).then_some((ip, bits))
-}
-
-/// Reads a rule, until `rules::json` does.
-pub(super) fn rule(_value: &Value) -> Option<Rule> {
-    todo!("rules::json")
-}
-
-/// Writes a rule, until `rules::json` does.
-pub(super) fn rule_to_json(_rule: &Rule) -> Value {
-    todo!("rules::json")
-}
-
-/// Accepts everything, until `rules` has it.
-pub(super) fn accept() -> Rule {
-    todo!("rules")
 }
 
 #[cfg(test)]

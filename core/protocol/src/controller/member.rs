@@ -258,3 +258,129 @@ fn read_tag(value: &Value) -> Option<(u32, u32)> {
         _ => None,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const NETWORK: NetworkId = NetworkId(0x0e18_de47_92aa_bbcc);
+    const MEMBER: Address = Address::from_u64(0xaa_aaaa_aaaa);
+
+    /// What the reference answered to POST …/member/aaaaaaaaaa with `{}` (spec 04 §9.2).
+    const REFERENCE: &str = concat!(
+        r#"{"activeBridge":false,"address":"aaaaaaaaaa","authenticationExpiryTime":0,"#,
+        r#""authorized":false,"capabilities":[],"creationTime":1795344415912,"id":"aaaaaaaaaa","#,
+        r#""ipAssignments":[],"lastAuthorizedCredential":null,"#,
+        r#""lastAuthorizedCredentialType":null,"lastAuthorizedTime":0,"lastDeauthorizedTime":0,"#,
+        r#""noAutoAssignIps":false,"nwid":"0e18de4792aabbcc","objtype":"member","#,
+        r#""remoteTraceLevel":0,"remoteTraceTarget":null,"revision":1,"ssoExempt":false,"#,
+        r#""tags":[],"vMajor":-1,"vMinor":-1,"vProto":-1,"vRev":-1}"#,
+    );
+
+    fn parse(json: &Value) -> MemberRecord {
+        MemberRecord::parse(NETWORK, json.to_string().as_bytes()).unwrap()
+    }
+
+    #[test]
+    fn a_new_member_is_what_the_reference_makes() {
+        let created = UnixMillis(1_795_344_415_912);
+        let record = MemberRecord { revision: 1, ..MemberRecord::new(NETWORK, MEMBER, created) };
+
+        assert_eq!(MemberRecord::parse(NETWORK, REFERENCE.as_bytes()), Ok(record.clone()));
+        assert_eq!(String::from_utf8(record.to_json()), Ok(REFERENCE.to_owned()));
+    }
+
+    #[test]
+    fn what_is_written_is_what_was_read() {
+        let stored = json!({
+            "activeBridge": true,
+            "address": "aaaaaaaaaa",
+            "authenticationExpiryTime": 4_102_444_800_000_u64,
+            "authorized": true,
+            "capabilities": [6, 77],
+            "creationTime": 5,
+            "id": "aaaaaaaaaa",
+            "identity": "aaaaaaaaaa:0:11",
+            "ipAssignments": ["10.0.0.1", "fd00::1"],
+            "lastAuthorizedCredential": "open sesame",
+            "lastAuthorizedCredentialType": "token",
+            "lastAuthorizedTime": 6,
+            "lastDeauthorizedTime": 7,
+            "name": "laptop",
+            "noAutoAssignIps": true,
+            "nwid": NETWORK.to_string(),
+            "objtype": "member",
+            "remoteTraceLevel": 7,
+            "remoteTraceTarget": "0123456789",
+            "revision": 8,
+            "ssoExempt": true,
+            "tags": [[7, 1], [1, 99]],
+            "vMajor": 1,
+            "vMinor": 14,
+            "vProto": 12,
+            "vRev": 2,
+            "a key of a later version": "kept",
+        });
+
+        let written = parse(&stored).to_json();
+
+        assert_eq!(serde_json::from_slice::<Value>(&written).unwrap(), stored);
+    }
+
+    #[test]
+    fn entries_that_make_no_sense_are_left_out() {
+        let record = parse(&json!({
+            "id": "AAAAAAAAAA",
+            "ipAssignments": ["10.0.0.1/24", "nowhere", 7],
+            "tags": [[1], [1, 2, 3], ["2", 3], 4],
+            "capabilities": [1, {}, "5"],
+            "identity": "",
+            "recentLog": [],
+        }));
+
+        let expected = MemberRecord {
+            addresses: vec![[10, 0, 0, 1].into()],
+            tags: vec![(2, 3)],
+            capabilities: vec![1, 5],
+            created: None,
+            ..MemberRecord::new(NETWORK, MEMBER, UnixMillis(0))
+        };
+        assert_eq!(record, expected);
+    }
+
+    #[test]
+    fn authorizing_says_by_what_and_when_and_only_once() {
+        let mut member = MemberRecord::new(NETWORK, MEMBER, UnixMillis(1));
+
+        member.authorize(Authority::Token("open sesame"), UnixMillis(2));
+        member.authorize(Authority::Operator, UnixMillis(3));
+
+        assert!(member.is_authorized());
+        assert_eq!(member.last_authorized, UnixMillis(2));
+        assert_eq!(member.credential_kind.as_deref(), Some("token"));
+        assert_eq!(member.credential.as_deref(), Some("open sesame"));
+
+        member.deauthorize(UnixMillis(4));
+        member.deauthorize(UnixMillis(5));
+
+        assert!(!member.is_authorized());
+        assert_eq!(member.last_deauthorized, UnixMillis(4));
+    }
+
+    #[test]
+    fn a_token_is_not_printed() {
+        let mut member = MemberRecord::new(NETWORK, MEMBER, UnixMillis(1));
+        member.authorize(Authority::Token("open sesame"), UnixMillis(2));
+
+        assert!(!format!("{member:?}").contains("sesame"));
+    }
+
+    proptest! {
+        #[test]
+        fn no_input_panics(json: Vec<u8>) {
+            let _ = MemberRecord::parse(NETWORK, &json);
+        }
+    }
+}

@@ -22,6 +22,8 @@ pub mod network;
 mod revocations;
 mod session;
 mod store;
+#[cfg(test)]
+mod tests;
 
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};

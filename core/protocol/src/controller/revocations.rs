@@ -13,12 +13,12 @@ use crate::credential::Revocation;
 use crate::outbox::Ctx;
 use crate::time::{Instant, UnixMillis};
 use crate::verb::Verb;
-use crate::wire::cursor::Put as _;
+use crate::wire::credentials::Credentials;
 
 /// How long to wait between two packets: members' second, and room for jitter on the way.
 const INTERVAL: Duration = Duration::from_millis(1_200);
 
-/// Most revocations of 152 bytes a packet has room for, and some to spare.
+/// How many revocations, of 152 bytes each, go into one packet. Two more would not fit.
 const PER_PACKET: usize = 64;
 
 /// Revocations that wait to be sent.
@@ -65,9 +65,10 @@ impl Revocations {
             return;
         }
         let Some(mut bulletin) = self.queue.pop_front() else { return };
-        let body = bulletin.next_packet(ctx);
-        for &member in &bulletin.audience {
-            ctx.out.send(member, Verb::NetworkCredentials, body.clone());
+        for body in bulletin.next(ctx).write() {
+            for &member in &bulletin.audience {
+                ctx.out.send(member, Verb::NetworkCredentials, body.clone());
+            }
         }
         self.last_sent = Some(ctx.now);
         if !bulletin.targets.is_empty() {
@@ -83,19 +84,12 @@ impl Revocations {
 }
 
 impl Bulletin {
-    /// Returns the body of the next packet; what is in it is no longer waiting.
-    fn next_packet(&mut self, ctx: &mut Ctx<'_>) -> Vec<u8> {
-        let count = self.targets.len().min(PER_PACKET);
-        let mut body = Vec::new();
-        body.put_u8(0); // no more certificates of membership
-        body.put_u16(0); // capabilities
-        body.put_u16(0); // tags
-        body.put_u16(count as u16);
-        for (target, threshold) in self.targets.drain(..count) {
-            let id = ctx.rng.u32();
-            Revocation::issue(ctx.me, self.network, target, id, threshold.0).write(&mut body);
-        }
-        body.put_u16(0); // certificates of ownership
-        body
+    /// Signs as many revocations as one packet takes.
+    fn next(&mut self, ctx: &mut Ctx<'_>) -> Credentials {
+        let targets = self.targets.drain(..self.targets.len().min(PER_PACKET));
+        let revocations = targets.map(|(target, threshold)| {
+            Revocation::issue(ctx.me, self.network, target, ctx.rng.u32(), threshold.0)
+        });
+        Credentials { revocations: revocations.collect(), ..Credentials::default() }
     }
 }

@@ -245,9 +245,6 @@ impl Peers {
         from: Address,
         mut worlds: &[u8],
     ) -> Result<(), Rejected> {
-        if worlds.is_empty() {
-            return Ok(());
-        }
         while !worlds.is_empty() {
             let (world, len) = World::read_prefix(worlds)?;
             worlds = worlds.get(len..).unwrap_or_default();
@@ -258,9 +255,6 @@ impl Peers {
             }
         }
         self.learn_roots(ctx, roots);
-        self.refresh_upstreams(ctx, roots);
-        // Whoever is no root from here on may be due to be forgotten.
-        self.schedule.wake(ctx.now);
         Ok(())
     }
 
