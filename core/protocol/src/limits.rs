@@ -233,10 +233,15 @@ pub const CREDENTIAL_DEMAND_PERIOD: Duration = Duration::from_secs(1);
 /// A receiver ignores what comes within a second of the one before (spec 03 §6.5).
 pub const CREDENTIAL_PACKET_DISTANCE: Duration = Duration::from_millis(1_100);
 
-/// Most packets one push is split into: 128 capabilities, three to a packet.
+/// Packets of credentials that wait for that distance, per network. When full, further ones are
+/// not sent; their members ask for them or are pushed to again.
+pub const CREDENTIAL_PACKETS_WAITING_MAX: usize = 256;
+
+/// Longest window within which controllers let credentials count, in milliseconds (spec 03 §6.4).
 ///
-/// What does not fit is not pushed.
-pub const CREDENTIAL_PACKETS_MAX: usize = 48;
+/// What is older than this and the network's own window is forgotten, revocations included: they
+/// bar nothing that would still count.
+pub const CREDENTIAL_WINDOW_MAX_MS: u64 = 7_200_000;
 
 /// How often a peer may push credentials, and be told to (spec 03 §6.5, §13).
 ///

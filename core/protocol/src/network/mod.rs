@@ -1,52 +1,269 @@
-//! PLACEHOLDER by lead so that the node compiles. Owner `net`: on a rebase conflict take YOUR file.
-use crate::address::{Address, NetworkId};
+//! The virtual networks this node has joined.
+//!
+//! ```text
+//!  join ──> request ──> chunks ──> configuration ──> tables: who may, which addresses, which MTU
+//!                                        └──> groups announced, credentials due
+//!  credentials ──> members ──> tables: who is admitted
+//!  multicast frame ──> groups ──> copies to members;  few known? ──> gather ──> more copies
+//!  packet to an unknown next hop ──> resolution ──> question;  answer ──> waiting packets leave
+//! ```
+//!
+//! Frames between two members that know each other never come here: the data plane reads
+//! [`NetworkView`], which this module keeps true.
+//!
+//! Source: spec 03, except §8.
+
+mod adhoc;
+mod chunks;
+mod configuration;
+mod credentials;
+mod groups;
+mod members;
+mod multicast;
+mod rate;
+mod resolution;
+
+use core::net::IpAddr;
+use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+
+use foldhash::fast::FixedState;
+
+use self::chunks::Reassembly;
+use self::configuration::Failure;
+pub use self::credentials::Credentials;
+use self::groups::Groups;
+use self::members::{Members, Outcome};
+use self::rate::RateLimit;
+use crate::address::{Address, Mac, MulticastGroup, NetworkId};
 use crate::command::CommandError;
+use crate::config::{NetworkConfig, Sso};
+use crate::credential::Membership;
 use crate::error::Rejected;
-use crate::event::NetworkStatus;
+use crate::event::{Event, NetworkStatus, StoreKey};
+use crate::fastpath::tables::{Admission, NetworkView};
 use crate::identity::Directory;
+use crate::limits::{
+    CREDENTIAL_ACCEPT_PERIOD, HEADER_LEN, NETWORK_MTU_DEFAULT, NETWORKS_MAX, PHYSICAL_MTU,
+    SERVED_LIKES_MAX, SWEEP_PERIOD,
+};
+use crate::neighbor::Neighbors;
 use crate::outbox::{Ctx, Received};
+use crate::rules::Filter;
 use crate::time::Instant;
 use crate::transmit::{Frame, PortMode};
 use crate::verb::{ErrorCode, Verb};
-use core::net::IpAddr;
-/// x
-pub enum Credentials {
-    /** x */
-    Accepted(bool),
-    /** x */
-    NeedIdentity(Address),
+use crate::wire::credentials::Credentials as ShownCredentials;
+use crate::wire::cursor::Reader;
+use crate::wire::multicast::{self as wire_multicast, Gather, Gathered, MulticastFrame};
+use crate::wire::netconf::Chunk;
+use crate::wire::reply;
+
+/// What the reference stores for a network that was joined and never configured.
+const PLACEHOLDER: &[u8] = b"\n";
+
+/// The networks this node has joined, and those whose multicast groups it keeps for others.
+pub struct Networks {
+    platform: &'static str,
+    joined: BTreeMap<NetworkId, Network>,
+    /// Groups of networks this node is not on: roots and controllers tell members about each other.
+    served: BTreeMap<NetworkId, Groups>,
+    served_sweep: Instant,
+    pushes: RateLimit,
+    refusals: RateLimit,
 }
-/// x
-pub struct Networks;
-#[allow(missing_docs, unused_variables, clippy::unused_self)]
+
+/// One network.
+struct Network {
+    id: NetworkId,
+    mode: PortMode,
+    mac: Mac,
+    config: Option<NetworkConfig>,
+    /// What the configuration's rules amount to.
+    filter: Filter,
+    /// Why the controller does not (or not any more) configure this member.
+    failure: Option<Failure>,
+    /// When a configuration was last taken over from the controller.
+    updated: Option<Instant>,
+    /// When one was last asked for, and how often in vain.
+    requested: Option<Instant>,
+    attempts: usize,
+    chunks: Reassembly,
+    members: Members,
+    /// Credentials on their way, which have to keep their distance.
+    pushes: VecDeque<Push>,
+    /// Who is subscribed to what.
+    groups: Groups,
+    /// What this node is subscribed to: because of its addresses, because its host says so, and
+    /// for the devices behind it.
+    own_groups: BTreeSet<MulticastGroup>,
+    host_groups: BTreeSet<MulticastGroup>,
+    bridged_groups: BTreeSet<MulticastGroup>,
+    /// When all these were last announced to those who are asked for members.
+    announced: Option<Instant>,
+    neighbors: Neighbors,
+    /// What the host was last told.
+    reported: Option<NetworkStatus>,
+    next_announcement: Instant,
+    next_sweep: Instant,
+    wakeup: Instant,
+}
+
+/// A packet of credentials that leaves later.
+struct Push {
+    at: Instant,
+    to: Address,
+    body: Vec<u8>,
+}
+
 impl Networks {
-    pub fn new(platform: &'static str) -> Self {
-        Self
+    /// Returns a node's networks, of which there are none yet.
+    ///
+    /// `platform` is `platform/arch`, as controllers are told (spec 03 §2.2).
+    #[must_use]
+    pub const fn new(platform: &'static str) -> Self {
+        Self {
+            platform,
+            joined: BTreeMap::new(),
+            served: BTreeMap::new(),
+            served_sweep: Instant::ZERO,
+            pushes: RateLimit::new(CREDENTIAL_ACCEPT_PERIOD),
+            refusals: RateLimit::new(CREDENTIAL_ACCEPT_PERIOD),
+        }
     }
+
+    /// Joins a network, starting from the configuration that was saved, if one was. Joining twice
+    /// changes only the mode.
+    ///
+    /// The first request leaves at once (spec 03 §2.1 allows it).
+    ///
+    /// # Errors
+    ///
+    /// [`CommandError::InvalidNetwork`] if nobody can be the controller of the network, and
+    /// [`CommandError::TooMany`].
     pub fn join(
         &mut self,
         ctx: &mut Ctx<'_>,
-        network: NetworkId,
+        id: NetworkId,
         mode: PortMode,
         cached: Option<&[u8]>,
     ) -> Result<(), CommandError> {
-        Err(CommandError::InvalidNetwork(network))
+        if id.controller().is_reserved() && !id.is_ad_hoc() {
+            return Err(CommandError::InvalidNetwork(id));
+        }
+        let room = self.joined.len() < NETWORKS_MAX;
+        match self.joined.entry(id) {
+            Entry::Occupied(mut entry) => entry.get_mut().set_mode(ctx, mode),
+            Entry::Vacant(_) if !room => return Err(CommandError::TooMany("networks")),
+            Entry::Vacant(entry) => {
+                let network = entry.insert(Network::new(ctx, id, mode));
+                match cached {
+                    Some(cached) => network.restore(ctx, cached),
+                    None => network.store_placeholder(ctx),
+                }
+                network.report(ctx);
+                network.request(ctx, self.platform);
+                network.schedule();
+            }
+        }
+        Ok(())
     }
-    pub fn leave(&mut self, ctx: &mut Ctx<'_>, network: NetworkId) -> Result<(), CommandError> {
-        Err(CommandError::NotJoined(network))
+
+    /// Leaves a network and forgets it. Nobody is told; the others forget by themselves.
+    ///
+    /// # Errors
+    ///
+    /// [`CommandError::NotJoined`].
+    pub fn leave(&mut self, ctx: &mut Ctx<'_>, id: NetworkId) -> Result<(), CommandError> {
+        self.joined.remove(&id).ok_or(CommandError::NotJoined(id))?;
+        ctx.tables.remove_network(id);
+        ctx.out.events.push_back(Event::Store { key: StoreKey::Network(id), value: None });
+        ctx.out.events.push_back(Event::NetworkLeft(id));
+        Ok(())
     }
+
+    /// Subscribes the host to a multicast group, as hosts on L2 ports and multicast applications
+    /// need. The groups its managed addresses are resolved in need not be subscribed to.
+    ///
+    /// # Errors
+    ///
+    /// [`Rejected::UnknownNetwork`], and [`Rejected::Full`] if the host is in too many groups.
+    pub fn subscribe(
+        &mut self,
+        ctx: &mut Ctx<'_>,
+        id: NetworkId,
+        group: MulticastGroup,
+    ) -> Result<(), Rejected> {
+        self.network(id)?.subscribe(ctx, group)
+    }
+
+    /// Ends a subscription. Nobody is told; the others forget by themselves.
+    ///
+    /// # Errors
+    ///
+    /// [`Rejected::UnknownNetwork`].
+    pub fn unsubscribe(&mut self, id: NetworkId, group: MulticastGroup) -> Result<(), Rejected> {
+        self.network(id)?.unsubscribe(group);
+        Ok(())
+    }
+
+    /// Returns every joined network, by ascending ID.
+    #[must_use]
     pub fn statuses(&self) -> Vec<NetworkStatus> {
-        Vec::new()
+        self.joined.values().map(Network::status).collect()
     }
+
+    /// Returns how the user logs in to a network that stands at `AuthenticationRequired`.
+    #[must_use]
+    pub fn login(&self, id: NetworkId) -> Option<&Sso> {
+        self.joined.get(&id)?.login()
+    }
+
+    /// Returns the configuration a network works with.
+    #[must_use]
+    pub fn config(&self, id: NetworkId) -> Option<&NetworkConfig> {
+        self.joined.get(&id)?.config.as_ref()
+    }
+
+    /// Returns who has to stay in contact: anchors and replicators (spec 03 §11).
+    #[must_use]
+    pub fn always_contact(&self) -> Vec<Address> {
+        let specialists = self.joined.values().flat_map(|network| {
+            network.with_role(|member| member.is_anchor() || member.is_replicator())
+        });
+        specialists.collect::<BTreeSet<_>>().into_iter().collect()
+    }
+
+    fn network(&mut self, id: NetworkId) -> Result<&mut Network, Rejected> {
+        self.joined.get_mut(&id).ok_or(Rejected::UnknownNetwork)
+    }
+}
+
+/// What peers send.
+impl Networks {
+    /// Takes in a chunk of a configuration, which came in a NETWORK_CONFIG or in the OK to a
+    /// request of ours.
+    ///
+    /// # Errors
+    ///
+    /// Why it was ignored. [`Rejected::UnknownSender`] if the controller has to be asked for
+    /// first, which the outbox says.
     pub fn handle_config(
         &mut self,
         ctx: &mut Ctx<'_>,
-        dir: &dyn Directory,
+        directory: &dyn Directory,
         rx: &Received<'_>,
-        chunk: &[u8],
+        bytes: &[u8],
     ) -> Result<(), Rejected> {
-        Err(Rejected::UnknownNetwork)
+        let chunk = Chunk::read(bytes, rx.packet_id)?;
+        self.network(chunk.network)?.handle_chunk(ctx, directory, rx, (&chunk, bytes))
     }
+
+    /// Takes in an ERROR about a network; `rx.body` begins after the code.
+    ///
+    /// # Errors
+    ///
+    /// [`Rejected::UnexpectedReply`] if whoever sent it has no say in the matter.
     pub fn handle_error(
         &mut self,
         ctx: &mut Ctx<'_>,
@@ -54,82 +271,494 @@ impl Networks {
         in_re: Verb,
         code: ErrorCode,
     ) -> Result<(), Rejected> {
+        let mut reader = Reader::new("ERROR about a network", rx.body);
+        let id = reader.network()?;
+        let by_controller = rx.from == id.controller();
+        let to_request = in_re == Verb::NetworkConfigRequest;
+        let network = self.network(id)?;
+        match code {
+            ErrorCode::ObjectNotFound | ErrorCode::UnsupportedOperation
+                if by_controller && to_request =>
+            {
+                network.fail(ctx, Failure::NotFound);
+            }
+            ErrorCode::NetworkAccessDenied if by_controller => {
+                network.fail(ctx, Failure::AccessDenied);
+            }
+            ErrorCode::NetworkAuthenticationRequired if by_controller => {
+                network.handle_authentication_required(ctx, rx.body)?;
+            }
+            ErrorCode::NeedMembershipCertificate => network.push_on_demand(ctx, rx.from),
+            ErrorCode::UnwantedMulticast => {
+                network.gate(ctx, rx.from)?;
+                let group = MulticastGroup { mac: reader.mac()?, adi: reader.u32()? };
+                network.groups.unlike(group, rx.from);
+            }
+            ErrorCode::ObjectNotFound
+            | ErrorCode::UnsupportedOperation
+            | ErrorCode::NetworkAccessDenied
+            | ErrorCode::NetworkAuthenticationRequired
+            | ErrorCode::InvalidRequest
+            | ErrorCode::BadProtocolVersion
+            | ErrorCode::IdentityCollision => return Err(Rejected::UnexpectedReply),
+        }
         Ok(())
     }
+
+    /// Takes in credentials and revocations.
+    ///
+    /// # Errors
+    ///
+    /// [`Rejected::RateLimited`] if the sender showed some less than a second ago, and
+    /// [`Rejected::Malformed`]; what was read before the error counts.
     pub fn handle_credentials(
         &mut self,
         ctx: &mut Ctx<'_>,
-        dir: &dyn Directory,
+        directory: &dyn Directory,
         rx: &Received<'_>,
     ) -> Result<Credentials, Rejected> {
-        Ok(Credentials::Accepted(false))
+        if !self.pushes.admit(ctx.now, rx.from, rx.packet_id) {
+            return Err(Rejected::RateLimited);
+        }
+        let (shown, whole) = ShownCredentials::read(rx.body);
+        let judged = self.judge_shown(ctx, directory, rx.from, shown);
+        if matches!(judged, Credentials::NeedIdentity(_)) {
+            self.pushes.retry_later(rx.from, rx.packet_id);
+        }
+        whole?;
+        Ok(judged)
     }
+
+    fn judge_shown(
+        &mut self,
+        ctx: &mut Ctx<'_>,
+        directory: &dyn Directory,
+        from: Address,
+        shown: ShownCredentials,
+    ) -> Credentials {
+        let mut all = Credentials::Accepted(false);
+        for membership in shown.memberships {
+            all = all.and(self.judge_membership(ctx, directory, membership));
+        }
+        for capability in shown.capabilities {
+            if let Ok(network) = self.network(capability.network) {
+                all = all.and(network.add_attribute(ctx, directory, capability));
+            }
+        }
+        for tag in shown.tags {
+            if let Ok(network) = self.network(tag.network) {
+                all = all.and(network.add_attribute(ctx, directory, tag));
+            }
+        }
+        for revocation in shown.revocations {
+            if let Ok(network) = self.network(revocation.network) {
+                all = all.and(network.add_revocation(ctx, directory, from, &revocation));
+            }
+        }
+        for ownership in shown.ownerships {
+            if let Ok(network) = self.network(ownership.network) {
+                all = all.and(network.add_attribute(ctx, directory, ownership));
+            }
+        }
+        all
+    }
+
+    /// Takes in a certificate of membership that old nodes attach to their frames.
+    pub fn handle_membership(
+        &mut self,
+        ctx: &mut Ctx<'_>,
+        directory: &dyn Directory,
+        membership: Membership,
+    ) -> Credentials {
+        Credentials::Accepted(false).and(self.judge_membership(ctx, directory, membership))
+    }
+
+    fn judge_membership(
+        &mut self,
+        ctx: &mut Ctx<'_>,
+        directory: &dyn Directory,
+        membership: Membership,
+    ) -> Outcome {
+        match self.network(membership.network()) {
+            Ok(network) => network.add_membership(ctx, directory, membership),
+            Err(unknown) => Outcome::Refused(unknown),
+        }
+    }
+
+    /// Tells the sender of a frame that is not admitted to show its credentials, once a second.
+    ///
+    /// Nobody is told while it would not help: without rules that are understood nobody passes.
+    pub fn refuse(&mut self, ctx: &mut Ctx<'_>, rx: &Received<'_>, id: NetworkId) {
+        let helps = self.joined.get(&id).is_some_and(|network| {
+            network.config.is_none() || network.admission() == Admission::Members
+        });
+        if helps && self.refusals.admit(ctx.now, rx.from, rx.packet_id) {
+            let code = ErrorCode::NeedMembershipCertificate;
+            answer(ctx, rx, Verb::Error, reply::error(rx.verb, rx.packet_id, code, Some(id)));
+        }
+    }
+
+    /// Shows our credentials to `to` if they are due, before a frame is sent to it.
+    ///
+    /// Due for whoever the data plane knows no [`MemberView`] of, and from `push_due` on.
+    ///
+    /// [`MemberView`]: crate::fastpath::tables::MemberView
+    pub fn push_credentials(&mut self, ctx: &mut Ctx<'_>, id: NetworkId, to: Address) {
+        if let Ok(network) = self.network(id) {
+            network.push_if_due(ctx, to);
+        }
+    }
+
+    /// Announces our multicast groups to `to` if they are due, after a frame of it was accepted.
+    ///
+    /// Due for whoever the data plane knows no [`MemberView`] of, and from `announce_due` on.
+    ///
+    /// [`MemberView`]: crate::fastpath::tables::MemberView
+    pub fn announce(&mut self, ctx: &mut Ctx<'_>, id: NetworkId, to: Address) {
+        if let Ok(network) = self.network(id) {
+            network.announce_to(ctx, to);
+        }
+    }
+}
+
+/// Multicast and address resolution.
+impl Networks {
+    /// Takes in which groups the sender is in, on networks where it is admitted and on those that
+    /// it `may` have this node `serve`.
+    ///
+    /// # Errors
+    ///
+    /// [`Rejected::NotAMember`] if it is neither anywhere, and [`Rejected::Full`].
     pub fn handle_like(
         &mut self,
         ctx: &mut Ctx<'_>,
         rx: &Received<'_>,
         may_serve: &dyn Fn(NetworkId) -> bool,
     ) -> Result<(), Rejected> {
-        Ok(())
+        let mut outcome = Err(Rejected::NotAMember);
+        let mut judged = None;
+        for (id, group) in wire_multicast::read_likes(rx.body) {
+            let place = match judged {
+                Some((judged_id, place)) if judged_id == id => place,
+                _ => self.place_of(ctx, rx.from, id, may_serve),
+            };
+            judged = Some((id, place));
+            match place {
+                Place::Joined => outcome = self.network(id)?.like(ctx, group, rx.from),
+                Place::Served => outcome = self.like_served(ctx, id, group, rx.from),
+                Place::None => {}
+            }
+        }
+        outcome
     }
+
+    /// Tells the sender who is in a group.
+    ///
+    /// # Errors
+    ///
+    /// [`Rejected::NotAMember`] if it is neither admitted nor served, which it is not told.
     pub fn handle_gather(
         &mut self,
         ctx: &mut Ctx<'_>,
-        dir: &dyn Directory,
+        directory: &dyn Directory,
         rx: &Received<'_>,
         may_serve: &dyn Fn(NetworkId) -> bool,
     ) -> Result<(), Rejected> {
+        let gather = Gather::read(rx.body)?;
+        let (id, group) = (gather.network, gather.group);
+        if let Some(membership) = gather.membership {
+            self.handle_membership(ctx, directory, membership);
+        }
+        let place = self.place_of(ctx, rx.from, id, may_serve);
+        let (total, members) = match (place, self.joined.get(&id)) {
+            (Place::None, _) => return Err(Rejected::NotAMember),
+            (_, Some(network)) => network.gathered(ctx, group, rx.from, gather.limit),
+            (_, None) => {
+                let known = self.served.get(&id).map(|groups| groups.members(group, ctx.rng));
+                multicast::gathered(None, known.unwrap_or_default(), rx.from, gather.limit)
+            }
+        };
+        if !members.is_empty() {
+            let gathered = Gathered { network: id, group, total, members: &members };
+            answer(ctx, rx, Verb::Ok, gathered.write(rx.packet_id));
+        }
         Ok(())
     }
+
+    /// Takes in the answer to a gather of ours.
+    ///
+    /// # Errors
+    ///
+    /// [`Rejected::UnknownNetwork`], and [`Rejected::Full`].
     pub fn handle_ok_gather(
         &mut self,
         ctx: &mut Ctx<'_>,
         rx: &Received<'_>,
     ) -> Result<(), Rejected> {
-        Ok(())
+        let gathered = Gathered::read(rx.body)?;
+        self.network(gathered.network)?.handle_gathered(ctx, &gathered)
     }
+
+    /// Takes in the answer to a multicast frame of ours.
+    ///
+    /// # Errors
+    ///
+    /// [`Rejected::UnknownNetwork`], and [`Rejected::Full`].
     pub fn handle_ok_multicast_frame(
         &mut self,
         ctx: &mut Ctx<'_>,
-        dir: &dyn Directory,
+        directory: &dyn Directory,
         rx: &Received<'_>,
     ) -> Result<(), Rejected> {
-        Ok(())
+        let (gathered, membership) = Gathered::read_from_frame(rx.body)?;
+        let network = self.network(gathered.network)?;
+        if let Some(membership) = membership {
+            network.add_membership(ctx, directory, membership);
+        }
+        network.handle_gathered(ctx, &gathered)
     }
+
+    /// Takes in a multicast frame, for the host and, if asked to, for other members.
+    ///
+    /// # Errors
+    ///
+    /// [`Rejected::NotAMember`] if the sender is not admitted, which it is told, and why a frame
+    /// of one who is was dropped.
     pub fn handle_multicast_frame(
         &mut self,
         ctx: &mut Ctx<'_>,
-        dir: &dyn Directory,
+        directory: &dyn Directory,
         rx: &Received<'_>,
     ) -> Result<(), Rejected> {
-        Err(Rejected::UnknownNetwork)
+        let message = MulticastFrame::read(rx.body)?;
+        let id = message.network;
+        let network = self.network(id)?;
+        if let Some(membership) = &message.membership {
+            network.add_membership(ctx, directory, membership.clone());
+        }
+        if let Err(rejected) = network.gate(ctx, rx.from) {
+            self.refuse(ctx, rx, id);
+            return Err(rejected);
+        }
+        network.handle_multicast_frame(ctx, rx, &message)
     }
-    pub fn handle_neighbor(&mut self, ctx: &mut Ctx<'_>, network: NetworkId, frame: Frame<'_>) {}
+
+    /// Sends a frame of the host's to the multicast group it is addressed to, or answers it in the
+    /// place of a member whose address says it all.
+    ///
+    /// # Errors
+    ///
+    /// Why it was dropped.
     pub fn send_multicast(
         &mut self,
         ctx: &mut Ctx<'_>,
-        network: NetworkId,
+        id: NetworkId,
         frame: Frame<'_>,
     ) -> Result<(), Rejected> {
-        Ok(())
+        self.network(id)?.send_multicast(ctx, frame)
     }
+
+    /// Takes in a frame of address resolution that came by an L3 port's network.
+    ///
+    /// # Errors
+    ///
+    /// Why it was ignored.
+    pub fn handle_neighbor(
+        &mut self,
+        ctx: &mut Ctx<'_>,
+        id: NetworkId,
+        frame: Frame<'_>,
+    ) -> Result<(), Rejected> {
+        self.network(id)?.handle_neighbor(ctx, frame)
+    }
+
+    /// Sends an IP packet of an L3 port's host to a next hop the data plane does not know, now or
+    /// when it is known where that is.
+    ///
+    /// # Errors
+    ///
+    /// Why the packet, or an older one in its place, was dropped.
     pub fn resolve(
         &mut self,
         ctx: &mut Ctx<'_>,
-        network: NetworkId,
+        id: NetworkId,
         next_hop: IpAddr,
         packet: &[u8],
     ) -> Result<(), Rejected> {
-        Ok(())
+        self.network(id)?.resolve(ctx, next_hop, packet)
     }
-    pub fn push_credentials(&mut self, ctx: &mut Ctx<'_>, network: NetworkId, to: Address) {}
-    pub fn announce(&mut self, ctx: &mut Ctx<'_>, network: NetworkId, to: Address) {}
-    pub fn refuse(&mut self, ctx: &mut Ctx<'_>, rx: &Received<'_>, network: NetworkId) {}
-    pub fn always_contact(&self) -> Vec<Address> {
-        Vec::new()
+
+    /// Decides where groups of network `id` are kept for `peer`.
+    fn place_of(
+        &mut self,
+        ctx: &mut Ctx<'_>,
+        peer: Address,
+        id: NetworkId,
+        may_serve: &dyn Fn(NetworkId) -> bool,
+    ) -> Place {
+        let joined = self.joined.get_mut(&id);
+        let place = if joined.is_some() { Place::Joined } else { Place::Served };
+        let admitted = joined.is_some_and(|network| network.gate(ctx, peer).is_ok());
+        if admitted || may_serve(id) { place } else { Place::None }
     }
-    pub fn handle_timeout(&mut self, ctx: &mut Ctx<'_>, dir: &dyn Directory) {}
+
+    fn like_served(
+        &mut self,
+        ctx: &Ctx<'_>,
+        id: NetworkId,
+        group: MulticastGroup,
+        member: Address,
+    ) -> Result<(), Rejected> {
+        if self.served.values().map(Groups::len).sum::<usize>() >= SERVED_LIKES_MAX {
+            return Err(Rejected::Full);
+        }
+        // Nobody sends to these groups from here, so nothing waits for their members.
+        self.served.entry(id).or_default().like(ctx.now, group, member).map(drop)
+    }
+}
+
+/// Where the groups of a network are kept for a peer.
+#[derive(Clone, Copy)]
+enum Place {
+    /// With the network, which is joined.
+    Joined,
+    /// With those of networks this node is not on.
+    Served,
+    /// Nowhere.
+    None,
+}
+
+/// Time.
+impl Networks {
+    /// Lets time pass. Calling early or twice is harmless.
+    pub fn handle_timeout(&mut self, ctx: &mut Ctx<'_>, directory: &dyn Directory) {
+        for network in self.joined.values_mut() {
+            network.handle_timeout(ctx, directory, self.platform);
+        }
+        if self.served_sweep <= ctx.now {
+            self.served_sweep = ctx.now + SWEEP_PERIOD;
+            self.served.retain(|_, groups| {
+                groups.sweep(ctx.now);
+                !groups.is_empty()
+            });
+        }
+    }
+
+    /// Returns when to call [`handle_timeout`](Self::handle_timeout), and what for.
+    #[must_use]
     pub fn poll_timeout(&self) -> Option<(Instant, &'static str)> {
-        None
+        let networks = self.joined.values().map(|network| (network.wakeup, "network"));
+        let served = (!self.served.is_empty()).then_some((self.served_sweep, "multicast groups"));
+        networks.chain(served).min()
+    }
+}
+
+impl Network {
+    fn new(ctx: &mut Ctx<'_>, id: NetworkId, mode: PortMode) -> Self {
+        let mac = Mac::of_member(ctx.me.address(), id);
+        let hasher = FixedState::with_seed(ctx.rng.u64());
+        let view = NetworkView {
+            admission: Admission::Nobody,
+            mode,
+            mac,
+            mtu: NETWORK_MTU_DEFAULT,
+            multicast_limit: 0,
+            broadcast: false,
+            bridges: BTreeSet::new(),
+            members: HashMap::with_hasher(hasher.clone()),
+            addresses: Vec::new(),
+            routes: Vec::new(),
+            neighbors: HashMap::with_hasher(hasher),
+        };
+        ctx.tables.insert_network(id, view);
+        Self {
+            id,
+            mode,
+            mac,
+            config: None,
+            filter: Filter::Unsupported,
+            failure: None,
+            updated: None,
+            requested: None,
+            attempts: 0,
+            chunks: Reassembly::default(),
+            members: Members::default(),
+            pushes: VecDeque::new(),
+            groups: Groups::default(),
+            own_groups: BTreeSet::new(),
+            host_groups: BTreeSet::new(),
+            bridged_groups: BTreeSet::new(),
+            announced: None,
+            neighbors: Neighbors::default(),
+            reported: None,
+            next_announcement: Instant::ZERO,
+            next_sweep: ctx.now + SWEEP_PERIOD,
+            wakeup: Instant::ZERO,
+        }
+    }
+
+    fn set_mode(&mut self, ctx: &mut Ctx<'_>, mode: PortMode) {
+        self.mode = mode;
+        self.expose(ctx);
+        self.resubscribe(ctx);
+    }
+
+    fn handle_timeout(
+        &mut self,
+        ctx: &mut Ctx<'_>,
+        directory: &dyn Directory,
+        platform: &'static str,
+    ) {
+        if self.wakeup > ctx.now {
+            return;
+        }
+        if self.request_due() <= ctx.now {
+            self.request(ctx, platform);
+        }
+        self.send_due_pushes(ctx);
+        self.announce_due(ctx, directory);
+        self.age_neighbors(ctx);
+        if self.next_sweep <= ctx.now {
+            self.next_sweep = ctx.now + SWEEP_PERIOD;
+            self.sweep(ctx, directory);
+        }
+        self.schedule();
+    }
+
+    /// Forgets what is of no use any more, and admits whose identity has become known.
+    fn sweep(&mut self, ctx: &mut Ctx<'_>, directory: &dyn Directory) {
+        self.groups.sweep(ctx.now);
+        let Some(config) = &self.config else { return };
+        let forgotten = self.members.sweep(config, directory);
+        for member in forgotten {
+            self.expose_member(ctx, member);
+        }
+        self.judge_all(ctx, directory);
+    }
+
+    /// Makes sure that [`handle_timeout`](Self::handle_timeout) is called by `at`.
+    fn wake_by(&mut self, at: Instant) {
+        self.wakeup = self.wakeup.min(at);
+    }
+
+    /// Works out when there is something to do next.
+    fn schedule(&mut self) {
+        let announcement =
+            (self.admission() != Admission::Nobody).then_some(self.next_announcement);
+        let sweep =
+            (!self.groups.is_empty() || !self.members.is_empty()).then_some(self.next_sweep);
+        let due = [announcement, sweep, self.next_push(), self.neighbors.poll_timeout()];
+        let due = due.into_iter().flatten().chain([self.request_due()]);
+        self.wakeup = due.min().unwrap_or(Instant::FAR_FUTURE);
+    }
+}
+
+/// Answers `rx` the way it came. What is too long for one datagram goes the best way instead,
+/// where it is cut.
+fn answer(ctx: &mut Ctx<'_>, rx: &Received<'_>, verb: Verb, body: Vec<u8>) {
+    if rx.from == ctx.me.address() || HEADER_LEN + body.len() > PHYSICAL_MTU {
+        ctx.out.send(rx.from, verb, body);
+    } else {
+        ctx.out.send_on(rx.path, rx.from, verb, body);
     }
 }

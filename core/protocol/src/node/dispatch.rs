@@ -226,9 +226,10 @@ impl Control {
         let delivery = deliver::deliver(view, network, frame, sink);
 
         let ctx = &mut self.shared.ctx(now);
-        if delivery == Ok(Delivery::Neighbor) {
-            self.networks.handle_neighbor(ctx, network, frame);
-        }
+        let delivery = match delivery {
+            Ok(Delivery::Neighbor) => self.networks.handle_neighbor(ctx, network, frame),
+            delivery => delivery.map(drop),
+        };
         if announce_due {
             self.networks.announce(ctx, network, rx.from);
         }
@@ -236,7 +237,7 @@ impl Control {
             ctx.out.send(rx.from, Verb::Ok, frame::acknowledge(rx.packet_id, network));
         }
         self.drain(now, transmit, sink);
-        delivery.map(|_| ())
+        delivery
     }
 
     /// Has tried again what waited for `address` to become known.

@@ -1,0 +1,362 @@
+//! How a network gets its configuration, and what follows from it.
+//!
+//! Source: spec 03 §2, §3.3 to §3.5.
+
+use super::adhoc::{self, AdHoc};
+use super::{Network, PLACEHOLDER};
+use crate::address::Address;
+use crate::config::{NetworkConfig, Specialist, Sso};
+use crate::dictionary::{Dictionary, DictionaryWriter};
+use crate::error::Rejected;
+use crate::event::{Event, NetworkStatus, Standing, StoreKey};
+use crate::fastpath::tables::Admission;
+use crate::identity::Directory;
+use crate::limits::{
+    CONFIG_CAPABILITIES_MAX, CONFIG_REFRESH_PERIOD, CONFIG_RETRY_DELAYS, CONFIG_RULES_MAX,
+    CONFIG_TAGS_MAX, NETWORK_CHECK_PERIOD, NETWORK_MTU_DEFAULT, PROTOCOL_VERSION,
+    RULES_PER_CAPABILITY_MAX, SOFTWARE_VERSION,
+};
+use crate::outbox::{Ctx, Received};
+use crate::rules::Filter;
+use crate::time::Instant;
+use crate::verb::Verb;
+use crate::wire::netconf::{self, Chunk, Request};
+use crate::wire::reply::AuthenticationRequired;
+
+/// Version of the configuration's dictionary that is understood.
+const CONFIG_VERSION: u64 = 7;
+
+/// The vendor whose behaviour this node has. Controllers are only known to have seen this one.
+const VENDOR: u64 = 1;
+
+/// Version of the rules that is understood.
+const RULES_ENGINE: u64 = 1;
+
+/// Why a controller does not configure this member.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(super) enum Failure {
+    /// There is no such network, or no controller.
+    NotFound,
+    /// The member may not join.
+    AccessDenied,
+    /// The user has to log in first, as it says here.
+    AuthenticationRequired(Box<Sso>),
+}
+
+impl Network {
+    /// Asks the controller for a configuration, or makes one if there is no controller.
+    pub(super) fn request(&mut self, ctx: &mut Ctx<'_>, platform: &str) {
+        self.requested = Some(ctx.now);
+        self.attempts = self.attempts.saturating_add(1);
+        if self.id.is_ad_hoc() {
+            return self.configure_itself(ctx);
+        }
+        let metadata = metadata(platform);
+        let held = self.config.as_ref();
+        let request = Request {
+            network: self.id,
+            metadata: &metadata,
+            revision: held.map_or(0, |config| config.revision),
+            timestamp: held.map_or(0, |config| config.timestamp.0),
+        };
+        ctx.out.send(self.id.controller(), Verb::NetworkConfigRequest, request.write());
+    }
+
+    /// Returns when to ask next (spec 03 §2.1).
+    ///
+    /// An ad-hoc network is configured once: what the reference renews every minute is a
+    /// timestamp nobody looks at.
+    pub(super) fn request_due(&self) -> Instant {
+        if self.id.is_ad_hoc() && self.requested.is_some() {
+            return Instant::FAR_FUTURE;
+        }
+        let retry = self.requested.map_or(Instant::ZERO, |requested| {
+            let delay = self.attempts.checked_sub(1).and_then(|n| CONFIG_RETRY_DELAYS.get(n));
+            requested + *delay.unwrap_or(&NETWORK_CHECK_PERIOD)
+        });
+        self.updated.map_or(retry, |updated| retry.max(updated + CONFIG_REFRESH_PERIOD))
+    }
+
+    fn configure_itself(&mut self, ctx: &mut Ctx<'_>) {
+        match adhoc::configure(self.id, ctx.me.address(), ctx.unix) {
+            AdHoc::Configured(config) => {
+                self.updated = Some(ctx.now);
+                self.adopt(ctx, *config);
+            }
+            AdHoc::NotFound => self.fail(ctx, Failure::NotFound),
+            AdHoc::Undefined => {}
+        }
+    }
+
+    /// Starts from the configuration that was saved, if it is one and this node's.
+    pub(super) fn restore(&mut self, ctx: &mut Ctx<'_>, cached: &[u8]) {
+        let config = NetworkConfig::from_dictionary(cached).ok();
+        if let Some(config) = config.filter(|config| self.concerns(ctx, config)) {
+            self.adopt(ctx, config);
+        }
+    }
+
+    /// Takes in a chunk of a configuration. `bytes` is what it was read from.
+    pub(super) fn handle_chunk(
+        &mut self,
+        ctx: &mut Ctx<'_>,
+        directory: &dyn Directory,
+        rx: &Received<'_>,
+        (chunk, bytes): (&Chunk<'_>, &[u8]),
+    ) -> Result<(), Rejected> {
+        if self.id.is_ad_hoc() {
+            return Err(Rejected::NotServed);
+        }
+        let Some(dictionary) = self.reassemble(ctx, directory, rx, (chunk, bytes))? else {
+            return Ok(());
+        };
+        let config = NetworkConfig::from_dictionary(&dictionary)?;
+        if rx.verb == Verb::NetworkConfig && rx.from != ctx.me.address() {
+            let ack = netconf::acknowledge(rx.packet_id, self.id, chunk.update_id);
+            ctx.out.send_on(rx.path, rx.from, Verb::Ok, ack);
+        }
+        self.apply(ctx, directory, config);
+        Ok(())
+    }
+
+    /// Returns the dictionary the chunk completes, if it does.
+    fn reassemble(
+        &mut self,
+        ctx: &mut Ctx<'_>,
+        directory: &dyn Directory,
+        rx: &Received<'_>,
+        (chunk, bytes): (&Chunk<'_>, &[u8]),
+    ) -> Result<Option<Vec<u8>>, Rejected> {
+        let controller = self.id.controller();
+        let Some(signed) = &chunk.signed else {
+            // Controllers before 1.2 sign nothing; all there is to go by is who sent it.
+            let genuine = rx.from == controller;
+            return if genuine {
+                Ok(Some(chunk.data.to_vec()))
+            } else {
+                Err(Rejected::BadSignature)
+            };
+        };
+
+        let identity = directory.identity(controller);
+        if identity.is_none() {
+            ctx.out.whois.push_back(controller);
+        }
+        self.chunks.check(chunk, signed, identity)?;
+        if chunk.fast_propagate {
+            let source = [rx.from, controller, ctx.me.address()];
+            for member in self.members.addresses().filter(|member| !source.contains(member)) {
+                ctx.out.send(member, Verb::NetworkConfig, bytes.to_vec());
+            }
+        }
+        self.chunks.insert(chunk, signed)
+    }
+
+    /// Makes `config` the network's configuration if it is this node's and says anything new.
+    fn apply(&mut self, ctx: &mut Ctx<'_>, directory: &dyn Directory, config: NetworkConfig) {
+        if !self.concerns(ctx, &config) || self.config.as_ref() == Some(&config) {
+            return;
+        }
+        self.updated = Some(ctx.now);
+        self.failure = None;
+        // The controller answers: from here on it is asked at its leisure.
+        self.attempts = CONFIG_RETRY_DELAYS.len();
+        let key = StoreKey::Network(self.id);
+        ctx.out.events.push_back(Event::Store { key, value: Some(config.to_dictionary()) });
+        self.adopt(ctx, config);
+        self.judge_all(ctx, directory);
+    }
+
+    /// Lets everything follow from `config` that follows from it, except who is admitted.
+    fn adopt(&mut self, ctx: &mut Ctx<'_>, config: NetworkConfig) {
+        let moved = self
+            .config
+            .as_ref()
+            .is_none_or(|held| (&held.addresses, held.flags) != (&config.addresses, config.flags));
+        self.filter = Filter::of(&config.rules);
+        self.config = Some(config);
+        if moved {
+            self.neighbors.clear();
+            if let Some(view) = ctx.tables.network_mut(self.id) {
+                view.neighbors.clear();
+            }
+        }
+        for (_, member) in self.members.iter_mut() {
+            member.expire_push();
+        }
+        self.expose(ctx);
+        self.resubscribe(ctx);
+        self.report(ctx);
+        self.wake_by(ctx.now);
+    }
+
+    fn concerns(&self, ctx: &Ctx<'_>, config: &NetworkConfig) -> bool {
+        config.network == self.id && config.issued_to == ctx.me.address()
+    }
+
+    /// Takes in that the controller refuses, or that there is none.
+    ///
+    /// The network keeps working with the configuration it has; only what is reported changes.
+    pub(super) fn fail(&mut self, ctx: &mut Ctx<'_>, failure: Failure) {
+        self.attempts = CONFIG_RETRY_DELAYS.len();
+        self.failure = Some(failure);
+        self.report(ctx);
+    }
+
+    /// Takes in that the user has to log in; `rest` is the ERROR after its code.
+    pub(super) fn handle_authentication_required(
+        &mut self,
+        ctx: &mut Ctx<'_>,
+        rest: &[u8],
+    ) -> Result<(), Rejected> {
+        let login = AuthenticationRequired::read(rest)?.login;
+        let sso = if login.is_empty() { Some(required()) } else { read_login(login) };
+        let sso = sso.ok_or(Rejected::Malformed)?;
+        self.fail(ctx, Failure::AuthenticationRequired(Box::new(sso)));
+        Ok(())
+    }
+
+    /// Returns how the user logs in, if they have to.
+    pub(super) fn login(&self) -> Option<&Sso> {
+        match &self.failure {
+            Some(Failure::AuthenticationRequired(sso)) => Some(sso),
+            Some(Failure::NotFound | Failure::AccessDenied) | None => None,
+        }
+    }
+
+    /// Returns who may exchange frames on the network.
+    pub(super) fn admission(&self) -> Admission {
+        match &self.config {
+            Some(config) if self.filter == Filter::AcceptAll => {
+                if config.public {
+                    Admission::Everybody
+                } else {
+                    Admission::Members
+                }
+            }
+            Some(_) | None => Admission::Nobody,
+        }
+    }
+
+    /// Makes the data plane see the configuration.
+    pub(super) fn expose(&self, ctx: &mut Ctx<'_>) {
+        let Some(view) = ctx.tables.network_mut(self.id) else { return };
+        view.admission = self.admission();
+        view.mode = self.mode;
+        if let Some(config) = &self.config {
+            view.mtu = config.mtu;
+            view.multicast_limit = config.multicast_limit;
+            view.broadcast = config.broadcast();
+            view.bridges = self.with_role(Specialist::is_active_bridge).collect();
+            view.addresses.clone_from(&config.addresses);
+            view.routes.clone_from(&config.routes);
+            view.routes.sort_by_key(|route| core::cmp::Reverse(route.bits));
+        }
+        for (address, member) in self.members.iter() {
+            view.members.insert(address, member.view());
+        }
+    }
+
+    /// Returns the members that have a role.
+    pub(super) fn with_role(
+        &self,
+        role: impl Fn(&Specialist) -> bool,
+    ) -> impl Iterator<Item = Address> {
+        let specialists = self.config.iter().flat_map(|config| &config.specialists);
+        specialists.filter(move |member| role(member)).map(|member| member.address)
+    }
+
+    /// Tells the host what has changed, if anything has.
+    pub(super) fn report(&mut self, ctx: &mut Ctx<'_>) {
+        let status = self.status();
+        if self.reported.as_ref() != Some(&status) {
+            ctx.out.events.push_back(Event::Network(Box::new(status.clone())));
+            self.reported = Some(status);
+        }
+    }
+
+    /// Returns what the host needs to know.
+    pub(super) fn status(&self) -> NetworkStatus {
+        let config = self.config.as_ref();
+        NetworkStatus {
+            id: self.id,
+            standing: self.standing(),
+            name: config.map(|config| config.name.clone()).unwrap_or_default(),
+            mac: self.mac,
+            mtu: config.map_or(NETWORK_MTU_DEFAULT, |config| config.mtu),
+            addresses: config.map(|config| config.addresses.clone()).unwrap_or_default(),
+            routes: config.map(|config| config.routes.clone()).unwrap_or_default(),
+        }
+    }
+
+    fn standing(&self) -> Standing {
+        match (&self.failure, &self.config) {
+            (Some(Failure::AccessDenied), _) => Standing::AccessDenied,
+            (Some(Failure::NotFound), _) => Standing::NotFound,
+            (Some(Failure::AuthenticationRequired(_)), _) => Standing::AuthenticationRequired,
+            (None, None) => Standing::RequestingConfiguration,
+            (None, Some(_)) if self.filter != Filter::AcceptAll => Standing::UnsupportedRules,
+            (None, Some(_)) => Standing::Ok,
+        }
+    }
+
+    /// Remembers that the network was joined, though there is no configuration to remember.
+    pub(super) fn store_placeholder(&self, ctx: &mut Ctx<'_>) {
+        let (key, value) = (StoreKey::Network(self.id), Some(PLACEHOLDER.to_vec()));
+        ctx.out.events.push_back(Event::Store { key, value });
+    }
+}
+
+/// Returns what a request says about this node (spec 03 §2.2).
+fn metadata(platform: &str) -> Vec<u8> {
+    let (major, minor, revision) = SOFTWARE_VERSION;
+    let mut writer = DictionaryWriter::default();
+    writer
+        .hex("v", CONFIG_VERSION)
+        .hex("vend", VENDOR)
+        .hex("pv", u64::from(PROTOCOL_VERSION))
+        .hex("majv", u64::from(major))
+        .hex("minv", u64::from(minor))
+        .hex("revv", u64::from(revision))
+        .hex("mr", CONFIG_RULES_MAX as u64)
+        .hex("mc", CONFIG_CAPABILITIES_MAX as u64)
+        .hex("mcr", RULES_PER_CAPABILITY_MAX as u64)
+        .hex("mt", CONFIG_TAGS_MAX as u64)
+        .hex("f", 0)
+        .hex("revr", RULES_ENGINE)
+        .text("o", platform);
+    writer.finish()
+}
+
+/// Logging in is required, and nothing is known of how.
+fn required() -> Sso {
+    Sso { enabled: true, ..Sso::default() }
+}
+
+/// Reads how to log in; `None` if the controller wants it done in a way that is not known.
+fn read_login(login: &[u8]) -> Option<Sso> {
+    let login = Dictionary::new(login);
+    // As much as the reference has room for.
+    let text = |key, max| login.text(key).map(|text| cut(text, max));
+    let mut sso = required();
+    sso.version = login.hex("aV").unwrap_or(0);
+    match sso.version {
+        0 => sso.authentication_url = text("aU", 2047)?,
+        1 => {
+            sso.issuer_url = text("iU", 2047).unwrap_or_default();
+            sso.central_url = text("aCU", 2047).unwrap_or_default();
+            sso.nonce = text("aN", 63).unwrap_or_default();
+            sso.state = text("aS", 127).unwrap_or_default();
+            sso.client_id = text("aCID", 255).unwrap_or_default();
+            sso.provider = text("aSSOp", 63).unwrap_or(sso.provider);
+        }
+        _ => return None,
+    }
+    Some(sso)
+}
+
+/// Cuts `text` to at most `max` bytes, between characters.
+fn cut(mut text: String, max: usize) -> String {
+    text.truncate(text.floor_char_boundary(max));
+    text
+}

@@ -1,0 +1,330 @@
+//! Who is subscribed to a network's multicast groups, as far as this node has heard, and what
+//! waits until it has heard more.
+//!
+//! Source: spec 03 §9.2, §9.5, §9.7.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use crate::address::{Address, MulticastGroup};
+use crate::error::Rejected;
+use crate::limits::{
+    GATHER_PERIOD, GROUPS_MAX, LIKE_TIMEOUT, LIKES_MAX, LIKES_PER_MEMBER_MAX,
+    PENDING_MULTICAST_TIMEOUT, PENDING_MULTICASTS_MAX, PENDING_MULTICASTS_PER_GROUP,
+};
+use crate::rng::Rng;
+use crate::time::Instant;
+
+/// The multicast groups of one network.
+#[derive(Debug, Default)]
+pub(super) struct Groups {
+    groups: BTreeMap<MulticastGroup, Group>,
+    /// How many subscriptions each member has in `groups`, and all together.
+    likes_of: BTreeMap<Address, usize>,
+    likes: usize,
+    /// Oldest first.
+    pending: VecDeque<Pending>,
+}
+
+#[derive(Debug, Default)]
+struct Group {
+    /// When each member was last said to be subscribed.
+    members: BTreeMap<Address, Instant>,
+    /// When its members were last asked for.
+    gathered: Option<Instant>,
+}
+
+/// A multicast that has reached fewer than it may.
+#[derive(Debug)]
+pub(super) struct Pending {
+    /// Which group it is for.
+    pub(super) group: MulticastGroup,
+    /// Since when it waits.
+    pub(super) since: Instant,
+    /// The MULTICAST_FRAME's body.
+    pub(super) body: Vec<u8>,
+    /// Who has it.
+    pub(super) reached: BTreeSet<Address>,
+    /// How many more may get it.
+    pub(super) remaining: usize,
+}
+
+impl Groups {
+    /// Remembers that `member` is subscribed to `group`.
+    ///
+    /// Returns the multicasts that have been waiting for it, to be sent to it.
+    ///
+    /// # Errors
+    ///
+    /// [`Rejected::Full`] if too much is remembered already.
+    pub(super) fn like(
+        &mut self,
+        now: Instant,
+        group: MulticastGroup,
+        member: Address,
+    ) -> Result<Vec<Vec<u8>>, Rejected> {
+        if let Some(heard) =
+            self.groups.get_mut(&group).and_then(|group| group.members.get_mut(&member))
+        {
+            *heard = now;
+            return Ok(Vec::new());
+        }
+
+        let of_member = self.likes_of.get(&member).copied().unwrap_or_default();
+        if of_member >= LIKES_PER_MEMBER_MAX || self.likes >= LIKES_MAX {
+            return Err(Rejected::Full);
+        }
+        self.group_mut(group)?.members.insert(member, now);
+        self.likes_of.insert(member, of_member + 1);
+        self.likes += 1;
+        Ok(self.take_pending(now, group, member))
+    }
+
+    /// Forgets that `member` is subscribed to `group`.
+    pub(super) fn unlike(&mut self, group: MulticastGroup, member: Address) {
+        let Some(entry) = self.groups.get_mut(&group) else {
+            return;
+        };
+        if entry.members.remove(&member).is_some() {
+            self.uncount(member);
+        }
+    }
+
+    /// Returns who is subscribed to `group`, in random order.
+    pub(super) fn members(&self, group: MulticastGroup, rng: &mut Rng) -> Vec<Address> {
+        let mut members: Vec<_> = self
+            .groups
+            .get(&group)
+            .into_iter()
+            .flat_map(|group| group.members.keys())
+            .copied()
+            .collect();
+        rng.shuffle(&mut members);
+        members
+    }
+
+    /// Returns whether the members of `group`, of whom `known` are known, should be asked for, and
+    /// counts that as done.
+    ///
+    /// # Errors
+    ///
+    /// [`Rejected::Full`] if too many groups are being used.
+    pub(super) fn gather_due(
+        &mut self,
+        now: Instant,
+        group: MulticastGroup,
+        known: usize,
+    ) -> Result<bool, Rejected> {
+        let group = self.group_mut(group)?;
+        let due = known == 0 || now.is_due(group.gathered, GATHER_PERIOD);
+        if due {
+            group.gathered = Some(now);
+        }
+        Ok(due)
+    }
+
+    /// Keeps a multicast for members that will be heard of within a few seconds.
+    pub(super) fn hold(&mut self, pending: Pending) {
+        self.give_up_late(pending.since);
+        let in_group = self.pending.iter().filter(|other| other.group == pending.group).count();
+        if in_group >= PENDING_MULTICASTS_PER_GROUP {
+            let oldest = self.pending.iter().position(|other| other.group == pending.group);
+            oldest.and_then(|index| self.pending.remove(index));
+        } else if self.pending.len() >= PENDING_MULTICASTS_MAX {
+            self.pending.pop_front();
+        }
+        self.pending.push_back(pending);
+    }
+
+    /// Forgets what has expired.
+    pub(super) fn sweep(&mut self, now: Instant) {
+        self.give_up_late(now);
+        let mut expired = Vec::new();
+        self.groups.retain(|_, group| {
+            group.members.retain(|&member, &mut heard| {
+                let keep = now.since(heard) < LIKE_TIMEOUT;
+                if !keep {
+                    expired.push(member);
+                }
+                keep
+            });
+            !group.members.is_empty() || !now.is_due(group.gathered, GATHER_PERIOD)
+        });
+        for member in expired {
+            self.uncount(member);
+        }
+    }
+
+    /// Returns how many subscriptions are remembered.
+    pub(super) const fn len(&self) -> usize {
+        self.likes
+    }
+
+    /// Returns whether nothing is remembered.
+    pub(super) fn is_empty(&self) -> bool {
+        self.groups.is_empty() && self.pending.is_empty()
+    }
+
+    fn take_pending(
+        &mut self,
+        now: Instant,
+        group: MulticastGroup,
+        member: Address,
+    ) -> Vec<Vec<u8>> {
+        self.give_up_late(now);
+        let mut bodies = Vec::new();
+        for pending in self.pending.iter_mut().filter(|pending| pending.group == group) {
+            if pending.reached.insert(member) {
+                pending.remaining = pending.remaining.saturating_sub(1);
+                bodies.push(pending.body.clone());
+            }
+        }
+        self.pending.retain(|pending| pending.remaining > 0);
+        bodies
+    }
+
+    fn give_up_late(&mut self, now: Instant) {
+        while let Some(oldest) = self.pending.front()
+            && now.since(oldest.since) >= PENDING_MULTICAST_TIMEOUT
+        {
+            self.pending.pop_front();
+        }
+    }
+
+    fn group_mut(&mut self, group: MulticastGroup) -> Result<&mut Group, Rejected> {
+        if !self.groups.contains_key(&group) && self.groups.len() >= GROUPS_MAX {
+            return Err(Rejected::Full);
+        }
+        Ok(self.groups.entry(group).or_default())
+    }
+
+    fn uncount(&mut self, member: Address) {
+        self.likes -= 1;
+        if let Some(count) = self.likes_of.get_mut(&member) {
+            *count -= 1;
+            if *count == 0 {
+                self.likes_of.remove(&member);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use core::time::Duration;
+
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::address::Mac;
+    use crate::rng::Rng;
+
+    fn group(n: u32) -> MulticastGroup {
+        MulticastGroup { mac: Mac::BROADCAST, adi: n }
+    }
+
+    fn member(n: u64) -> Address {
+        Address::from_u64(n)
+    }
+
+    fn at(secs: u64) -> Instant {
+        Instant::from_millis(secs * 1_000)
+    }
+
+    fn pending(since: Instant, remaining: usize) -> Pending {
+        let reached = BTreeSet::from([member(1)]);
+        Pending { group: group(1), since, body: vec![7], reached, remaining }
+    }
+
+    #[test]
+    fn a_multicast_reaches_whoever_becomes_known_in_time_and_has_not_got_it() {
+        let mut groups = Groups::default();
+        groups.hold(pending(at(0), 10));
+
+        assert_eq!(groups.like(at(1), group(2), member(2)), Ok(vec![]));
+        assert_eq!(groups.like(at(1), group(1), member(1)), Ok(vec![]));
+        assert_eq!(groups.like(at(1), group(1), member(2)), Ok(vec![vec![7]]));
+        assert_eq!(groups.like(at(2), group(1), member(2)), Ok(vec![]));
+        assert_eq!(groups.like(at(4), group(1), member(3)), Ok(vec![vec![7]]));
+        assert_eq!(groups.like(at(5), group(1), member(4)), Ok(vec![]));
+    }
+
+    #[test]
+    fn a_multicast_reaches_no_more_than_it_may() {
+        let mut groups = Groups::default();
+        groups.hold(pending(at(0), 1));
+
+        assert_eq!(groups.like(at(1), group(1), member(2)), Ok(vec![vec![7]]));
+        assert_eq!(groups.like(at(1), group(1), member(3)), Ok(vec![]));
+    }
+
+    #[test]
+    fn the_oldest_multicasts_of_a_group_make_room() {
+        let mut groups = Groups::default();
+        for n in 0..PENDING_MULTICASTS_PER_GROUP + 3 {
+            let body = vec![u8::try_from(n).unwrap()];
+            groups.hold(Pending { body, ..pending(at(0), 10) });
+        }
+
+        let bodies = groups.like(at(1), group(1), member(2)).unwrap();
+
+        assert_eq!(bodies.len(), PENDING_MULTICASTS_PER_GROUP);
+        assert_eq!(bodies[0], [3]);
+    }
+
+    #[test]
+    fn members_are_gathered_when_nobody_is_known_and_once_a_minute() {
+        let mut groups = Groups::default();
+
+        assert_eq!(groups.gather_due(at(0), group(1), 0), Ok(true));
+        assert_eq!(groups.gather_due(at(1), group(1), 0), Ok(true));
+        assert_eq!(groups.gather_due(at(2), group(1), 1), Ok(false));
+        assert_eq!(groups.gather_due(at(61), group(1), 1), Ok(true));
+    }
+
+    #[test]
+    fn a_subscription_that_is_not_renewed_expires() {
+        let mut groups = Groups::default();
+        groups.like(at(0), group(1), member(1)).unwrap();
+        groups.like(at(0), group(1), member(2)).unwrap();
+        groups.like(at(500), group(1), member(2)).unwrap();
+
+        groups.sweep(at(600));
+
+        let mut rng = Rng::from_seed([0; 32]);
+        assert_eq!(groups.members(group(1), &mut rng), [member(2)]);
+        groups.sweep(at(1_100));
+        assert!(groups.is_empty());
+        assert_eq!(groups.len(), 0);
+    }
+
+    #[test]
+    fn one_member_cannot_keep_the_others_out() {
+        let mut groups = Groups::default();
+
+        let accepted = (0..).take(2 * LIKES_PER_MEMBER_MAX);
+        let accepted = accepted.filter(|&n| groups.like(at(0), group(n), member(1)).is_ok());
+
+        assert_eq!(accepted.count(), LIKES_PER_MEMBER_MAX);
+        assert!(groups.like(at(0), group(1), member(2)).is_ok());
+    }
+
+    proptest! {
+        #[test]
+        fn the_books_balance(steps in proptest::collection::vec((0_u8..4, 0_u32..3, 0_u64..3, 0_u64..300), 0..80)) {
+            let mut groups = Groups::default();
+            let mut now = at(0);
+            for (step, g, m, pause) in steps {
+                now = now + Duration::from_secs(pause);
+                match step {
+                    0 => drop(groups.like(now, group(g), member(m))),
+                    1 => groups.unlike(group(g), member(m)),
+                    2 => drop(groups.gather_due(now, group(g), 1)),
+                    _ => groups.sweep(now),
+                }
+                let counted: usize = groups.groups.values().map(|group| group.members.len()).sum();
+                prop_assert_eq!(counted, groups.len());
+                prop_assert_eq!(counted, groups.likes_of.values().sum::<usize>());
+            }
+        }
+    }
+}

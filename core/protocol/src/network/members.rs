@@ -1,0 +1,488 @@
+//! What is known of the other members of a network: their credentials, what bars them, and when
+//! they were last told things.
+//!
+//! Source: spec 03 §6.1, §6.2, §6.4, §7.5.
+
+use std::collections::BTreeMap;
+
+use crate::address::Address;
+use crate::config::NetworkConfig;
+use crate::credential::revocation::CredentialKind;
+use crate::credential::{Capability, CredentialError, Membership, Ownership, Revocation, Tag};
+use crate::error::Rejected;
+use crate::fastpath::tables::MemberView;
+use crate::identity::Directory;
+use crate::limits::{
+    ANNOUNCE_PERIOD, CONFIG_CAPABILITIES_MAX, CONFIG_OWNERSHIPS_MAX, CONFIG_TAGS_MAX,
+    CREDENTIAL_DEMAND_PERIOD, CREDENTIAL_PUSH_PERIOD, CREDENTIAL_WINDOW_MAX_MS, MEMBERS_MAX,
+    REVOCATIONS_MAX,
+};
+use crate::time::{Instant, UnixMillis};
+
+/// The members of one network that something is known of.
+#[derive(Debug, Default)]
+pub(super) struct Members {
+    records: BTreeMap<Address, Member>,
+}
+
+/// What is known of one member.
+#[derive(Debug)]
+pub(super) struct Member {
+    membership: Option<Membership>,
+    /// Certificates of membership up to this time count for nothing.
+    barred_until: u64,
+    /// The same for other credentials.
+    revoked_until: BTreeMap<(CredentialKind, u32), u64>,
+    tags: BTreeMap<u32, Tag>,
+    capabilities: BTreeMap<u32, Capability>,
+    ownerships: BTreeMap<u32, Ownership>,
+    /// Whether it passes the gate of a private network.
+    pub(super) admitted: bool,
+    /// When it was last heard in matters of this network.
+    pub(super) heard: Instant,
+    /// When credentials were last pushed to it.
+    pushed: Option<Instant>,
+    /// From when on they are due to be pushed to it again if it is sent to.
+    push_due: Instant,
+    /// When all multicast groups were last announced to it.
+    announced: Option<Instant>,
+}
+
+/// What became of a credential that arrived.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Outcome {
+    /// It was stored.
+    New,
+    /// It was stored before.
+    Redundant,
+    /// It is not believed, or there is no room for it.
+    Refused(Rejected),
+    /// It cannot be judged before this node's identity is known.
+    NeedsIdentity(Address),
+}
+
+impl Outcome {
+    /// Returns whether the credential vouches for whoever it is about.
+    pub(super) const fn is_accepted(self) -> bool {
+        matches!(self, Self::New | Self::Redundant)
+    }
+}
+
+impl From<CredentialError> for Outcome {
+    fn from(error: CredentialError) -> Self {
+        match error {
+            CredentialError::UnknownSigner(address) => Self::NeedsIdentity(address),
+            CredentialError::WrongSigner(_)
+            | CredentialError::BadSignature
+            | CredentialError::BrokenCustody => Self::Refused(Rejected::BadSignature),
+        }
+    }
+}
+
+/// What tags, capabilities and certificates of ownership have in common: a member has one of each
+/// ID, and a newer one replaces an older.
+pub(super) trait Attribute: PartialEq + Sized {
+    /// How revocations call it.
+    const KIND: CredentialKind;
+
+    /// How many of them a member may have.
+    const MAX: usize;
+
+    fn issued_to(&self) -> Address;
+    fn id(&self) -> u32;
+    fn timestamp(&self) -> UnixMillis;
+    fn verify(&self, directory: &dyn Directory) -> Result<(), CredentialError>;
+
+    /// Where a member's are kept.
+    fn shelf(member: &mut Member) -> &mut BTreeMap<u32, Self>;
+}
+
+impl Members {
+    /// Returns what is known of the member at `address`.
+    pub(super) fn get(&self, address: Address) -> Option<&Member> {
+        self.records.get(&address)
+    }
+
+    /// Returns whether nobody is known.
+    pub(super) fn is_empty(&self) -> bool {
+        self.records.is_empty()
+    }
+
+    /// Returns every member's address, ascending.
+    pub(super) fn addresses(&self) -> impl Iterator<Item = Address> + '_ {
+        self.records.keys().copied()
+    }
+
+    /// Returns every member, by ascending address.
+    pub(super) fn iter(&self) -> impl Iterator<Item = (Address, &Member)> + '_ {
+        self.records.iter().map(|(&address, member)| (address, member))
+    }
+
+    /// Returns every member, by ascending address, to change them.
+    pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = (Address, &mut Member)> + '_ {
+        self.records.iter_mut().map(|(&address, member)| (address, member))
+    }
+
+    /// Returns the record of the member at `address`, which is made if there is none.
+    ///
+    /// # Errors
+    ///
+    /// [`Rejected::Full`] if there are too many and every one of them is barred by a revocation,
+    /// which must not be forgotten.
+    pub(super) fn record(
+        &mut self,
+        now: Instant,
+        address: Address,
+    ) -> Result<&mut Member, Rejected> {
+        if !self.records.contains_key(&address) && self.records.len() >= MEMBERS_MAX {
+            let forgettable = self.records.iter().filter(|(_, member)| !member.is_barred());
+            let oldest = forgettable.min_by_key(|(_, member)| member.heard);
+            let oldest = *oldest.ok_or(Rejected::Full)?.0;
+            self.records.remove(&oldest);
+        }
+        Ok(self.records.entry(address).or_insert_with(|| Member::new(now)))
+    }
+
+    /// Takes in a certificate of membership of this network.
+    pub(super) fn add_membership(
+        &mut self,
+        now: Instant,
+        membership: Membership,
+        directory: &dyn Directory,
+    ) -> Outcome {
+        let holder = membership.issued_to();
+        if let Some(member) = self.get(holder) {
+            let timestamp = membership.timestamp();
+            let held = member.membership.as_ref();
+            if timestamp.0 <= member.barred_until
+                || held.is_some_and(|held| timestamp < held.timestamp())
+            {
+                return Outcome::Refused(Rejected::Stale);
+            }
+            if held == Some(&membership) {
+                return Outcome::Redundant;
+            }
+        }
+        if let Err(error) = membership.verify(directory) {
+            return error.into();
+        }
+        match self.record(now, holder) {
+            Ok(member) => {
+                member.membership = Some(membership);
+                member.heard = now;
+                Outcome::New
+            }
+            Err(rejected) => Outcome::Refused(rejected),
+        }
+    }
+
+    /// Takes in a tag, capability or certificate of ownership of this network.
+    pub(super) fn add<A: Attribute>(
+        &mut self,
+        now: Instant,
+        attribute: A,
+        directory: &dyn Directory,
+    ) -> Outcome {
+        let (holder, id, timestamp) =
+            (attribute.issued_to(), attribute.id(), attribute.timestamp());
+        if let Some(member) = self.records.get_mut(&holder) {
+            let shelf = A::shelf(member);
+            let full = shelf.len() >= A::MAX;
+            match shelf.get(&id) {
+                Some(held) if held.timestamp() > timestamp => {
+                    return Outcome::Refused(Rejected::Stale);
+                }
+                Some(held) if *held == attribute => return Outcome::Redundant,
+                None if full => return Outcome::Refused(Rejected::Full),
+                Some(_) | None => {}
+            }
+            if member.threshold(A::KIND, id) >= timestamp.0 {
+                return Outcome::Refused(Rejected::Stale);
+            }
+        }
+        if let Err(error) = attribute.verify(directory) {
+            return error.into();
+        }
+        match self.record(now, holder) {
+            Ok(member) => {
+                A::shelf(member).insert(id, attribute);
+                member.heard = now;
+                Outcome::New
+            }
+            Err(rejected) => Outcome::Refused(rejected),
+        }
+    }
+
+    /// Takes in a revocation in this network.
+    pub(super) fn revoke(
+        &mut self,
+        now: Instant,
+        revocation: &Revocation,
+        directory: &dyn Directory,
+    ) -> Outcome {
+        let &Revocation { kind, credential_id, threshold, target, .. } = revocation;
+        if matches!(kind, CredentialKind::Other(_)) {
+            return Outcome::Refused(Rejected::Malformed);
+        }
+        if self.get(target).is_some_and(|member| member.threshold(kind, credential_id) >= threshold)
+        {
+            // Nothing would change, so it does not matter whether it is genuine.
+            return Outcome::Redundant;
+        }
+        if let Err(error) = revocation.verify(directory) {
+            return error.into();
+        }
+        match self.record(now, target) {
+            Ok(member) => {
+                member.bar(kind, credential_id, threshold);
+                Outcome::New
+            }
+            Err(rejected) => Outcome::Refused(rejected),
+        }
+    }
+
+    /// Works out anew which members pass the gate of a private network (spec 03 §6.2).
+    pub(super) fn judge_all(&mut self, own: Option<&Membership>, directory: &dyn Directory) {
+        for (address, member) in self.iter_mut() {
+            member.judge(address, own, directory);
+        }
+    }
+
+    /// Works out anew whether `address` passes the gate of a private network.
+    pub(super) fn judge(
+        &mut self,
+        address: Address,
+        own: Option<&Membership>,
+        directory: &dyn Directory,
+    ) {
+        if let Some(member) = self.records.get_mut(&address) {
+            member.judge(address, own, directory);
+        }
+    }
+
+    /// Forgets credentials that cannot count any more under `config`, and members of whom nothing
+    /// is left to know. Returns who was forgotten.
+    ///
+    /// The reference forgets nothing; its cleanup is never called (spec 03 §6.4).
+    pub(super) fn sweep(
+        &mut self,
+        config: &NetworkConfig,
+        directory: &dyn Directory,
+    ) -> Vec<Address> {
+        let mut forgotten = Vec::new();
+        self.records.retain(|&address, member| {
+            member.purge(config);
+            let keep = !member.is_empty() || directory.identity(address).is_some();
+            if !keep {
+                forgotten.push(address);
+            }
+            keep
+        });
+        forgotten
+    }
+}
+
+impl Member {
+    fn new(now: Instant) -> Self {
+        Self {
+            membership: None,
+            barred_until: 0,
+            revoked_until: BTreeMap::new(),
+            tags: BTreeMap::new(),
+            capabilities: BTreeMap::new(),
+            ownerships: BTreeMap::new(),
+            admitted: false,
+            heard: now,
+            pushed: None,
+            push_due: Instant::ZERO,
+            announced: None,
+        }
+    }
+
+    /// Returns what the data plane needs to know.
+    pub(super) fn view(&self) -> MemberView {
+        MemberView {
+            admitted: self.admitted,
+            push_due: self.push_due,
+            announce_due: self.announce_due(),
+        }
+    }
+
+    /// Returns from when on credentials are due to be pushed before something is sent to it.
+    pub(super) const fn push_due(&self) -> Instant {
+        self.push_due
+    }
+
+    /// Returns whether credentials may be pushed to it because it asks for them.
+    pub(super) fn may_demand(&self, now: Instant) -> bool {
+        let configured_since = self.pushed.is_some() && self.push_due <= now;
+        configured_since
+            || self.pushed.is_none_or(|pushed| now.since(pushed) > CREDENTIAL_DEMAND_PERIOD)
+    }
+
+    /// Remembers that credentials were pushed to it.
+    pub(super) fn note_push(&mut self, now: Instant) {
+        self.pushed = Some(now);
+        self.push_due = now + CREDENTIAL_PUSH_PERIOD;
+    }
+
+    /// Remembers that this node has other credentials than those it pushed.
+    pub(super) const fn expire_push(&mut self) {
+        self.push_due = Instant::ZERO;
+    }
+
+    /// Returns from when on all multicast groups are due to be announced to it.
+    pub(super) fn announce_due(&self) -> Instant {
+        self.announced.map_or(Instant::ZERO, |announced| announced + ANNOUNCE_PERIOD)
+    }
+
+    /// Remembers that all multicast groups were announced to it.
+    pub(super) const fn note_announcement(&mut self, now: Instant) {
+        self.announced = Some(now);
+    }
+
+    fn judge(&mut self, address: Address, own: Option<&Membership>, directory: &dyn Directory) {
+        self.admitted = match (own, &self.membership, directory.identity(address)) {
+            (Some(own), Some(theirs), Some(holder)) => {
+                theirs.timestamp().0 > self.barred_until && own.agrees_with(theirs, holder)
+            }
+            _ => false,
+        };
+    }
+
+    /// Returns the time up to which credentials of this kind and ID are revoked.
+    fn threshold(&self, kind: CredentialKind, id: u32) -> u64 {
+        match kind {
+            CredentialKind::Membership => self.barred_until,
+            CredentialKind::Capability
+            | CredentialKind::Tag
+            | CredentialKind::Ownership
+            | CredentialKind::Other(_) => {
+                self.revoked_until.get(&(kind, id)).copied().unwrap_or_default()
+            }
+        }
+    }
+
+    /// Revokes credentials up to `threshold`.
+    ///
+    /// Revoking a tag does not bar the member, as it does with the reference: controllers that
+    /// take a tag away do not mean to (spec 03 §7.5).
+    fn bar(&mut self, kind: CredentialKind, id: u32, threshold: u64) {
+        if kind == CredentialKind::Membership {
+            self.barred_until = threshold;
+            return;
+        }
+        if self.revoked_until.len() >= REVOCATIONS_MAX {
+            let oldest = self.revoked_until.iter().min_by_key(|(_, until)| **until);
+            let oldest = oldest.map(|(&key, _)| key);
+            oldest.and_then(|key| self.revoked_until.remove(&key));
+        }
+        self.revoked_until.insert((kind, id), threshold);
+    }
+
+    fn is_barred(&self) -> bool {
+        self.barred_until > 0 || !self.revoked_until.is_empty()
+    }
+
+    fn is_empty(&self) -> bool {
+        let Self { membership, tags, capabilities, ownerships, .. } = self;
+        membership.is_none()
+            && tags.is_empty()
+            && capabilities.is_empty()
+            && ownerships.is_empty()
+            && !self.is_barred()
+    }
+
+    /// Forgets what is older than `config` lets count. Revocations bar nothing any more once
+    /// whatever they bar is as old.
+    fn purge(&mut self, config: &NetworkConfig) {
+        let window = config.credential_window_ms.max(CREDENTIAL_WINDOW_MAX_MS);
+        let oldest = config.timestamp.0.saturating_sub(window);
+        self.tags.retain(|_, tag| tag.timestamp.0 >= oldest);
+        self.capabilities.retain(|_, capability| capability.timestamp.0 >= oldest);
+        self.ownerships.retain(|_, ownership| ownership.timestamp.0 >= oldest);
+        self.revoked_until.retain(|_, &mut until| until >= oldest);
+        if self.barred_until < oldest {
+            self.barred_until = 0;
+        }
+        let expired = self.membership.as_ref().is_some_and(|held| held.timestamp().0 < oldest);
+        if expired && !self.admitted {
+            self.membership = None;
+        }
+    }
+}
+
+impl Attribute for Tag {
+    const KIND: CredentialKind = CredentialKind::Tag;
+    const MAX: usize = CONFIG_TAGS_MAX;
+
+    fn issued_to(&self) -> Address {
+        self.issued_to
+    }
+
+    fn id(&self) -> u32 {
+        self.id
+    }
+
+    fn timestamp(&self) -> UnixMillis {
+        self.timestamp
+    }
+
+    fn verify(&self, directory: &dyn Directory) -> Result<(), CredentialError> {
+        self.verify(directory)
+    }
+
+    fn shelf(member: &mut Member) -> &mut BTreeMap<u32, Self> {
+        &mut member.tags
+    }
+}
+
+impl Attribute for Capability {
+    const KIND: CredentialKind = CredentialKind::Capability;
+    const MAX: usize = CONFIG_CAPABILITIES_MAX;
+
+    fn issued_to(&self) -> Address {
+        self.issued_to()
+    }
+
+    fn id(&self) -> u32 {
+        self.id
+    }
+
+    fn timestamp(&self) -> UnixMillis {
+        self.timestamp
+    }
+
+    fn verify(&self, directory: &dyn Directory) -> Result<(), CredentialError> {
+        self.verify(directory)
+    }
+
+    fn shelf(member: &mut Member) -> &mut BTreeMap<u32, Self> {
+        &mut member.capabilities
+    }
+}
+
+impl Attribute for Ownership {
+    const KIND: CredentialKind = CredentialKind::Ownership;
+    const MAX: usize = CONFIG_OWNERSHIPS_MAX;
+
+    fn issued_to(&self) -> Address {
+        self.issued_to
+    }
+
+    fn id(&self) -> u32 {
+        self.id
+    }
+
+    fn timestamp(&self) -> UnixMillis {
+        self.timestamp
+    }
+
+    fn verify(&self, directory: &dyn Directory) -> Result<(), CredentialError> {
+        self.verify(directory)
+    }
+
+    fn shelf(member: &mut Member) -> &mut BTreeMap<u32, Self> {
+        &mut member.ownerships
+    }
+}
