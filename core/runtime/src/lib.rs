@@ -1,1 +1,45 @@
-//! Placeholder.
+//! Sockets, virtual interfaces, timers and disk for a ZeroTier V1 node, on tokio.
+//!
+//! The protocol is in [`zt_protocol`]; this crate moves its bytes and decides nothing. Start with
+//! [`Builder`], which gives a [`Handle`]:
+//!
+//! ```no_run
+//! # async fn example(network: zt_protocol::address::NetworkId) -> Result<(), Box<dyn std::error::Error>> {
+//! use zt_runtime::{Builder, Event, Port};
+//!
+//! let node = Builder::new("/var/lib/zt").start().await?;
+//! node.join(network, Port::Tun { name: None }).await?;
+//! while let Some(event) = node.next_event().await {
+//!     if let Event::Network(status) = event {
+//!         println!("{}: {}", status.id, status.standing.name());
+//!     }
+//! }
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! Inside, top down: `driver` is the loop, `udp` the sockets, `port` and `tun` what networks look
+//! like to this machine, [`store`] the home directory, [`controller`] what operators do to it.
+
+pub mod controller;
+pub mod packets;
+pub mod store;
+
+mod builder;
+mod clock;
+mod driver;
+mod events;
+mod handle;
+mod limits;
+mod port;
+mod request;
+mod tun;
+mod udp;
+
+pub use builder::{Builder, DEFAULT_PORT, StartError};
+pub use events::Event;
+pub use handle::Handle;
+pub use port::Port;
+pub use request::{Losses, RequestError};
+pub use tun::PortError;
+pub use udp::BindError;

@@ -12,15 +12,21 @@
 #![allow(clippy::print_stdout, reason = "what was run has to be seen")]
 #![allow(clippy::unwrap_used, reason = "a panic in a case is how the case fails")]
 
+mod config;
 mod controller;
 mod controller_exchange;
+mod credentials;
 mod dictionary;
 mod fields;
+mod fragments;
 mod identity;
 mod names;
+mod packets;
 mod physical;
 mod primitives;
 mod report;
+mod rules;
+mod worlds;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -35,15 +41,30 @@ type Runner = fn(&Value, &mut Report);
 
 /// Which module runs which file.
 const RUNNERS: &[(&str, Runner)] = &[
+    ("aes_gmac_siv_packets.json", packets::sealed),
     ("agreement.json", primitives::agreement),
+    ("capability.json", credentials::capability),
+    ("com.json", credentials::com),
     ("controller_cases.json", controller::run),
     ("controller_exchange.json", controller_exchange::run),
+    ("default_planet.json", worlds::default_planet),
     ("dictionary.json", dictionary::run),
+    ("fragments.json", fragments::run),
     ("identity.json", identity::run),
     ("inetaddress.json", physical::run),
     ("kbkdf.json", primitives::kbkdf),
+    ("lz4_packets.json", packets::compressed),
     ("mac.json", names::mac),
+    ("moon_tools.json", worlds::moon_tools),
+    ("network_config.json", config::run),
+    ("ownership.json", credentials::ownership),
+    ("revocation.json", credentials::revocation),
+    ("rules.json", rules::rules),
+    ("rules_json.json", rules::rules_json),
+    ("salsa_poly_packets.json", packets::sealed),
     ("signatures.json", primitives::signatures),
+    ("tag.json", credentials::tag),
+    ("worlds.json", worlds::worlds),
 ];
 
 fn main() -> ExitCode {

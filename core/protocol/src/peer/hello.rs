@@ -245,6 +245,9 @@ impl Peers {
         from: Address,
         mut worlds: &[u8],
     ) -> Result<(), Rejected> {
+        if worlds.is_empty() {
+            return Ok(());
+        }
         while !worlds.is_empty() {
             let (world, len) = World::read_prefix(worlds)?;
             worlds = worlds.get(len..).unwrap_or_default();
@@ -255,6 +258,9 @@ impl Peers {
             }
         }
         self.learn_roots(ctx, roots);
+        self.refresh_upstreams(ctx, roots);
+        // Whoever is no root from here on may be due to be forgotten.
+        self.schedule.wake(ctx.now);
         Ok(())
     }
 

@@ -13,7 +13,6 @@ use crate::address::Address;
 use crate::endpoint::Path;
 use crate::event::{Event, StoreKey};
 use crate::outbox::Ctx;
-use crate::peer::path::Known;
 use crate::peer::{ACTIVITY, Peer, Peers, hello};
 use crate::roots::Roots;
 use crate::surface::Surface;
@@ -71,9 +70,8 @@ impl Schedule {
 
     /// Returns the first point of the grid not before `at`.
     fn aligned(&self, at: Instant) -> Instant {
-        let origin = self.origin.unwrap_or(at);
-        let since = at.since(origin);
-        let late = Duration::from_micros((since.as_micros() % GRID.as_micros()) as u64);
+        let since = at.since(self.origin.unwrap_or(at));
+        let late = Duration::new(since.as_secs() % GRID.as_secs(), since.subsec_nanos());
         if late.is_zero() { at } else { at + (GRID - late) }
     }
 }
@@ -92,7 +90,7 @@ impl Peer {
         } else {
             None
         };
-        [Some(forgotten), expiry, probe].into_iter().flatten().min().unwrap_or(forgotten)
+        [expiry, probe].into_iter().flatten().fold(forgotten, Instant::min)
     }
 
     /// Returns when a root next wants to be probed.
@@ -197,10 +195,7 @@ impl Peers {
         if peer.paths.any_unexpired(now) {
             peer.paths.expire(now);
         }
-        let repeats = peer.unanswered > 0;
-        let is_due = |known: &&Known| greets || repeats || known.needs_heartbeat(now);
-        let paths: Vec<Path> =
-            peer.paths.unexpired(now).filter(is_due).map(|known| known.path()).collect();
+        let paths = peer.paths.take_probes(now, greets || peer.unanswered > 0);
         peer.probed = Some(now);
         peer.unanswered = peer.unanswered.saturating_add(1);
         if greets {
@@ -276,9 +271,7 @@ impl Peers {
             if greets {
                 peer.greeted = Some(now);
             }
-            let is_due = |known: &&Known| greets || known.needs_heartbeat(now);
-            let paths: Vec<Path> =
-                peer.paths.unexpired(now).filter(is_due).map(|known| known.path()).collect();
+            let paths = peer.paths.take_probes(now, greets);
             self.probe_all(ctx, roots, address, &paths, greets);
             if is_wanted && greets && !has_path {
                 greet_through_root(ctx, roots, address);
@@ -287,23 +280,23 @@ impl Peers {
         self.refresh(ctx, roots, address);
     }
 
-    /// Probes a peer on each of its paths, with HELLO or with the least it understands.
+    /// Probes a peer on paths of its, with HELLO or with the least it understands.
     fn probe_all(
-        &mut self,
+        &self,
         ctx: &mut Ctx<'_>,
         roots: &Roots,
         address: Address,
         paths: &[Path],
         greets: bool,
     ) {
-        for &path in paths {
-            if greets {
-                hello::greet(ctx, roots, address, path.remote);
-            } else {
-                self.probe(ctx, roots, address, path);
+        if greets {
+            // HELLO leaves from all sockets, so that paths that differ in the socket share one.
+            for remote in BTreeSet::from_iter(paths.iter().map(|path| path.remote)) {
+                hello::greet(ctx, roots, address, remote);
             }
-            if let Some(peer) = self.peers.get_mut(&address) {
-                peer.paths.probed(ctx.now, path);
+        } else {
+            for &path in paths {
+                self.probe(ctx, roots, address, path);
             }
         }
     }

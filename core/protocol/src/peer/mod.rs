@@ -22,6 +22,8 @@ mod keepalive;
 pub mod path;
 mod punch;
 mod record;
+#[cfg(test)]
+mod tests;
 mod upstream;
 
 use core::net::{IpAddr, SocketAddr};
@@ -106,18 +108,6 @@ impl Peer {
             pushes: PushGate::default(),
             asked_whois: None,
         }
-    }
-
-    /// Returns the ways to the peer.
-    #[must_use]
-    pub const fn paths(&self) -> &Paths {
-        &self.paths
-    }
-
-    /// Returns what the peer announced, `None` before it has said anything.
-    #[must_use]
-    pub const fn version(&self) -> Option<Version> {
-        self.version
     }
 
     /// Returns since when nothing was heard of the peer.
@@ -309,12 +299,6 @@ impl Peers {
         Ok(())
     }
 
-    /// Returns the peer at `address`.
-    #[must_use]
-    pub fn get(&self, address: Address) -> Option<&Peer> {
-        self.peers.get(&address)
-    }
-
     /// Returns the best path to a peer, however long ago it was heard there.
     #[must_use]
     pub fn any_path(&self, now: Instant, address: Address) -> Option<Path> {
@@ -353,5 +337,6 @@ impl Directory for Peers {
 
 /// Returns whether a path to the peer at `address` may lead to `ip` (spec 02 §4.2).
 fn is_usable(tables: &Tables, roots: &Roots, address: Address, ip: IpAddr) -> bool {
-    is_usable_endpoint(ip) && roots.allows_endpoint(address, ip) && !tables.is_managed(ip)
+    let is_place = is_usable_endpoint(ip) || tables.allow_loopback && ip.is_loopback();
+    is_place && roots.allows_endpoint(address, ip) && !tables.is_managed(ip)
 }

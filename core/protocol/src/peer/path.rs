@@ -64,12 +64,6 @@ impl Known {
         self.heard.is_some_and(|heard| now.since(heard) < EXPIRY)
     }
 
-    /// Returns whether it has not been probed for a while.
-    #[must_use]
-    pub fn needs_heartbeat(&self, now: Instant) -> bool {
-        now.since(self.probed) >= HEARTBEAT
-    }
-
     /// Returns how bad the path is: the smaller, the better (spec 02 §4.6).
     ///
     /// A private address thus beats a global one of the same latency by a factor of four.
@@ -163,11 +157,16 @@ impl Paths {
         }
     }
 
-    /// Takes note that `path` was probed.
-    pub fn probed(&mut self, now: Instant, path: Path) {
-        if let Some(known) = self.known.iter_mut().find(|known| known.path == path) {
-            known.probed = now;
-        }
+    /// Returns the usable paths that want a heartbeat, or all of them, and takes it as given.
+    pub fn take_probes(&mut self, now: Instant, all: bool) -> Vec<Path> {
+        let usable = self.known.iter_mut().filter(|known| known.is_unexpired(now));
+        usable
+            .filter(|known| all || now.since(known.probed) >= HEARTBEAT)
+            .map(|known| {
+                known.probed = now;
+                known.path
+            })
+            .collect()
     }
 
     /// Puts every path to an address for which `is_doubtful` into doubt and returns them.

@@ -15,11 +15,12 @@ use crate::time::Instant;
 /// Every so long of silence a root counts as once more as far away.
 const PATIENCE: Duration = Duration::from_secs(61);
 
-/// Probes in a row without an answer after which a root counts as gone.
+/// Probes in a row that a root may leave unanswered; when it has to be sent another, it counts as
+/// gone.
 const UNANSWERED_MAX: u32 = 3;
 
 impl Peer {
-    /// Returns whether several probes in a row have not been answered.
+    /// Returns whether a root has left too many probes in a row unanswered.
     pub(super) const fn is_failing(&self) -> bool {
         self.unanswered > UNANSWERED_MAX
     }

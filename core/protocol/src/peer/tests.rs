@@ -1,0 +1,466 @@
+//! Stories of one node's peers, with the rest of the world played by the test.
+
+use std::collections::BTreeMap;
+
+use hex_literal::hex;
+
+use super::*;
+use crate::endpoint::SocketId;
+use crate::event::StoreKey;
+use crate::fastpath::tables::Tables;
+use crate::identity::SecretIdentity;
+use crate::outbox::{Outbox, Outgoing, Route, Seal};
+use crate::rng::Rng;
+use crate::time::UnixMillis;
+use crate::vectors;
+use crate::wire::hello::HelloReply;
+use crate::wire::push_paths;
+use crate::wire::rendezvous::Rendezvous;
+use crate::world::{Root, World, WorldKind};
+
+const NEAR: Address = Address::from_u64(0xd5_b4de_ab9d);
+const FAR: Address = Address::from_u64(0xb5_10a9_c2e3);
+const BOB: Address = Address::from_u64(0x59_e377_7b55);
+
+const NEAR_AT: &str = "5.1.0.1:9993";
+const FAR_AT: &str = "5.1.0.2:9993";
+const BOB_AT: &str = "5.3.0.1:9993";
+
+/// The wall clock's time at the start of every story.
+const START: u64 = 1_700_000_000_000;
+
+fn at(millis: u64) -> Instant {
+    Instant::from_millis(millis)
+}
+
+fn secs(secs: u64) -> Instant {
+    at(secs * 1_000)
+}
+
+fn path(remote: &str) -> Path {
+    Path { local: SocketId(1), remote: remote.parse().unwrap() }
+}
+
+/// Returns the identity the vectors call `name`.
+fn secret(name: &str) -> SecretIdentity {
+    let vectors = vectors::load("hello.json");
+    SecretIdentity::from_text(vectors["identities_secret"][name].as_str().unwrap()).unwrap()
+}
+
+/// A packet that was sent: when, to whom, what, and to which address.
+type Sent = (u64, Address, Verb, String);
+
+/// A node's peers, and a world in which those named in `answering` answer at once.
+struct Host {
+    me: SecretIdentity,
+    now: Instant,
+    rng: Rng,
+    tables: Tables,
+    out: Outbox,
+    peers: Peers,
+    roots: Roots,
+    surface: Surface,
+    /// Who answers HELLO and ECHO, and the round trip it makes believe.
+    answering: BTreeMap<Address, u64>,
+    /// Where they see this node.
+    seen_at: &'static str,
+    sent: Vec<Sent>,
+    wakeups: usize,
+}
+
+impl Host {
+    /// Makes node A of the vectors, whose planet lists two roots.
+    fn leaf() -> Self {
+        let root = |name: &str, endpoint: &str| Root {
+            identity: *secret(name).public(),
+            endpoints: vec![endpoint.parse().unwrap()],
+        };
+        Self::of(secret("A"), vec![root("R", NEAR_AT), root("R2", FAR_AT)])
+    }
+
+    /// Makes node R of the vectors, the only root.
+    fn root() -> Self {
+        let me = secret("R");
+        let endpoints = vec![NEAR_AT.parse().unwrap()];
+        let root = Root { identity: *me.public(), endpoints };
+        Self::of(me, vec![root])
+    }
+
+    fn of(me: SecretIdentity, roots: Vec<Root>) -> Self {
+        let planet = World {
+            kind: WorldKind::Planet,
+            id: 1_000_001,
+            timestamp: UnixMillis(START),
+            updates_signed_by: [0; 64],
+            signature: [0; 96],
+            roots,
+        };
+        let roots = Roots::new(me.address(), planet, Vec::new());
+        let mut tables = Tables::new(me.address(), 0);
+        roots.publish(&mut tables);
+        Self {
+            me,
+            now: Instant::ZERO,
+            rng: Rng::from_seed([7; 32]),
+            tables,
+            out: Outbox::default(),
+            peers: Peers::new(),
+            roots,
+            surface: Surface::new(),
+            answering: BTreeMap::new(),
+            seen_at: "5.2.0.1:9993",
+            sent: Vec::new(),
+            wakeups: 0,
+        }
+    }
+
+    /// Does something with the peers, then lets the world answer.
+    fn with<T>(
+        &mut self,
+        act: impl FnOnce(&mut Peers, &mut Ctx<'_>, &mut Roots, &mut Surface) -> T,
+    ) -> T {
+        let mut ctx = Ctx {
+            now: self.now,
+            unix: UnixMillis(START + self.now.as_micros() / 1_000),
+            rng: &mut self.rng,
+            me: &self.me,
+            tables: &mut self.tables,
+            out: &mut self.out,
+        };
+        let result = act(&mut self.peers, &mut ctx, &mut self.roots, &mut self.surface);
+        self.settle();
+        result
+    }
+
+    /// Notes what was sent and has it answered.
+    fn settle(&mut self) {
+        while let Some(packet) = self.out.packets.pop_front() {
+            let Route::Direct(path) = packet.route else { panic!("{packet:?}") };
+            let time = self.now.as_micros() / 1_000;
+            self.sent.push((time, packet.to, packet.verb, path.remote.to_string()));
+            let Some(&round_trip) = self.answering.get(&packet.to) else { continue };
+            if matches!(packet.verb, Verb::Hello | Verb::Echo) {
+                let path = Path { local: SocketId(1), remote: path.remote };
+                self.hear_ok(packet.to, path, packet.verb, round_trip);
+            }
+        }
+    }
+
+    /// Receives the OK to a HELLO or ECHO.
+    fn hear_ok(&mut self, from: Address, path: Path, in_re: Verb, round_trip: u64) {
+        let unix = START + self.now.as_micros() / 1_000;
+        let reply = HelloReply {
+            timestamp: UnixMillis(unix - round_trip),
+            version: Version::OURS,
+            seen_at: Some(self.seen_at.parse().unwrap()),
+            worlds: &[],
+        };
+        let body = reply.write(0);
+        let body = &body[9..];
+        let rx = Received { from, path, hops: 0, verb: Verb::Ok, packet_id: 1, body };
+        self.with(|peers, ctx, roots, surface| {
+            if in_re == Verb::Hello {
+                peers.handle_ok_hello(ctx, roots, surface, &rx).unwrap();
+            }
+            peers.received(ctx, roots, surface, &rx, false);
+        });
+    }
+
+    /// Receives a packet nothing but whose arrival matters.
+    fn hear(&mut self, from: Address, path: Path, hops: u8, verb: Verb) {
+        let rx = Received { from, path, hops, verb, packet_id: 1, body: &[] };
+        let trusted = verb == Verb::Frame;
+        self.with(|peers, ctx, roots, surface| peers.received(ctx, roots, surface, &rx, trusted));
+    }
+
+    /// Makes node B of the vectors known, and reached if it answers.
+    fn meet_bob(&mut self) {
+        let bob = *secret("B").public();
+        self.with(|peers, ctx, _, _| peers.learn(ctx, &bob)).unwrap();
+        self.hear_ok(BOB, path(BOB_AT), Verb::Hello, 50);
+    }
+
+    /// Lets time pass, waking the peers exactly when they asked to be.
+    fn run_until(&mut self, end: Instant) {
+        for _ in 0..100_000 {
+            let due = self.peers.poll_timeout().map(|(due, _)| due);
+            let Some(due) = due.filter(|&due| due <= end) else {
+                self.now = end;
+                return;
+            };
+            self.now = self.now.max(due);
+            self.wakeups += 1;
+            self.with(|peers, ctx, roots, surface| peers.handle_timeout(ctx, roots, surface, &[]));
+        }
+        panic!("does not settle: {:?}", self.peers.poll_timeout());
+    }
+
+    /// Returns when `verb` was sent to `to`, in milliseconds.
+    fn times(&self, to: Address, verb: Verb) -> Vec<u64> {
+        let matching = self.sent.iter().filter(|sent| (sent.1, sent.2) == (to, verb));
+        matching.map(|sent| sent.0).collect()
+    }
+
+    fn best_root(&self) -> Option<Address> {
+        self.tables.upstream.map(|(address, _)| address)
+    }
+}
+
+#[test]
+fn a_node_greets_every_root_at_once_and_soon_again() {
+    let mut host = Host::leaf();
+
+    host.run_until(secs(20));
+
+    assert_eq!(host.times(NEAR, Verb::Hello), [0, 250, 750, 1_750, 3_750, 7_750, 15_000, 20_000]);
+    assert_eq!(host.times(FAR, Verb::Hello), host.times(NEAR, Verb::Hello));
+    assert_eq!(host.best_root(), None);
+}
+
+#[test]
+fn the_nearest_root_relays() {
+    let mut host = Host::leaf();
+    host.answering = BTreeMap::from([(NEAR, 20), (FAR, 90)]);
+
+    host.run_until(secs(1));
+
+    assert_eq!(host.tables.upstream, Some((NEAR, path(NEAR_AT))));
+    assert!(host.out.events.contains(&Event::Online(true)));
+}
+
+/// The reference needs 240 s for this (spec 02 §5.2).
+#[test]
+fn a_root_that_stops_answering_is_replaced_within_half_a_minute_and_comes_back() {
+    let mut host = Host::leaf();
+    host.answering = BTreeMap::from([(NEAR, 20), (FAR, 90)]);
+    host.run_until(secs(100));
+
+    host.answering.remove(&NEAR);
+    host.run_until(secs(130));
+    assert_eq!(host.best_root(), Some(FAR));
+
+    host.answering.insert(NEAR, 20);
+    host.run_until(secs(170));
+    assert_eq!(host.best_root(), Some(NEAR));
+}
+
+#[test]
+fn a_node_without_roots_that_answer_is_offline_until_one_does() {
+    let mut host = Host::leaf();
+    host.answering = BTreeMap::from([(NEAR, 20), (FAR, 90)]);
+    host.run_until(secs(100));
+
+    host.answering.clear();
+    host.run_until(secs(200));
+    assert!(!host.peers.is_online(host.now, &host.roots));
+
+    host.answering.insert(FAR, 90);
+    host.run_until(secs(206));
+    assert!(host.peers.is_online(host.now, &host.roots));
+}
+
+#[test]
+fn an_idle_node_wakes_for_its_roots_alone() {
+    let mut host = Host::leaf();
+    host.answering = BTreeMap::from([(NEAR, 20), (FAR, 90)]);
+    host.run_until(secs(10));
+    host.wakeups = 0;
+
+    host.run_until(secs(610));
+
+    assert!(host.wakeups <= 45, "{}", host.wakeups);
+    let [near, far] = [NEAR, FAR].map(|root| host.times(root, Verb::Hello).len());
+    assert_eq!((near, far), (11, 11));
+}
+
+/// As the reference does in keepalive.json, to the millisecond.
+#[test]
+fn a_peer_in_use_is_kept_alive_by_heartbeats_and_greetings() {
+    let mut host = Host::leaf();
+    host.answering = BTreeMap::from([(BOB, 60)]);
+    host.run_until(at(6_110));
+    host.meet_bob();
+    host.hear(BOB, path(BOB_AT), 0, Verb::Frame);
+    host.sent.clear();
+
+    host.run_until(secs(135));
+
+    assert_eq!(host.times(BOB, Verb::Hello), [10_000, 70_000, 130_000]);
+    let echoes = [25_000, 40_000, 55_000, 85_000, 100_000, 115_000];
+    assert_eq!(host.times(BOB, Verb::Echo), echoes);
+}
+
+#[test]
+fn a_peer_out_of_use_is_let_go_and_saved() {
+    let mut host = Host::leaf();
+    host.answering = BTreeMap::from([(BOB, 60)]);
+    host.meet_bob();
+    host.hear(BOB, path(BOB_AT), 0, Verb::Frame);
+
+    host.run_until(secs(749));
+    assert!(host.times(BOB, Verb::Echo).iter().all(|&time| time < 500_000));
+    assert!(host.tables.peer(BOB).unwrap().path.is_none());
+
+    host.run_until(secs(1_010));
+    assert!(host.tables.peer(BOB).is_none());
+    let saved = host.out.events.iter().any(|event| match event {
+        Event::Store { key, value } => *key == StoreKey::Peer(BOB) && value.is_some(),
+        _ => false,
+    });
+    assert!(saved);
+}
+
+#[test]
+fn a_new_source_address_is_asked_for_an_answer_once_a_second() {
+    let mut host = Host::leaf();
+    host.meet_bob();
+    host.sent.clear();
+
+    for millis in [0, 10, 999, 1_000] {
+        host.now = at(millis);
+        host.hear(BOB, path("5.9.0.1:1"), 0, Verb::Nop);
+        host.hear(BOB, path("5.9.0.2:1"), 1, Verb::Nop);
+    }
+
+    let hello = |time| (time, BOB, Verb::Hello, "5.9.0.1:1".to_owned());
+    assert_eq!(host.sent, [hello(0), hello(1_000)]);
+    assert_eq!(host.tables.peer(BOB).unwrap().path, Some(path(BOB_AT)));
+}
+
+/// hello.json: the first OK to a stranger is sealed for one of unknown version, later ones for
+/// what it announced.
+#[test]
+fn a_stranger_becomes_a_peer_by_its_hello() {
+    let vectors = vectors::load("hello.json");
+    let [first, second] =
+        ["protocol version 12", "second HELLO from a sender known as protocol 12"]
+            .map(|name| vectors::bytes(&vectors::case(&vectors, name)["wire"]));
+    let mut host = Host::root();
+    let mut hear = |mut packet: Vec<u8>| {
+        let mut ctx = Ctx {
+            now: host.now,
+            unix: UnixMillis(START),
+            rng: &mut host.rng,
+            me: &host.me,
+            tables: &mut host.tables,
+            out: &mut host.out,
+        };
+        let path = path("5.2.0.1:9993");
+        let (roots, surface) = (&host.roots, &mut host.surface);
+        host.peers.handle_hello(&mut ctx, roots, surface, path, &mut packet).unwrap();
+        core::mem::take(&mut host.out.packets)
+    };
+    let verbs = |sent: &[Outgoing]| sent.iter().map(|packet| packet.verb).collect::<Vec<_>>();
+
+    let mut answers = hear(first);
+    let answers = answers.make_contiguous();
+    assert_eq!(verbs(answers), [Verb::Ok, Verb::Hello]);
+    assert!(matches!(answers[0].seal, Seal::Newcomer(_)));
+    let expected = vectors::case(&vectors, "protocol version 12")["replies"][0]["decoded"].clone();
+    assert_eq!(answers[0].body, vectors::bytes(&expected["payload"]));
+
+    let answers = hear(second);
+    assert_eq!(answers[0].seal, Seal::Peer);
+    assert!(host.tables.peer(Address::from(hex!("9cf5fc3d2f"))).unwrap().takes_aes);
+}
+
+#[test]
+fn a_root_introduces_and_a_leaf_punches() {
+    let mut host = Host::leaf();
+    host.meet_bob();
+    let body = Rendezvous { peer: BOB, endpoint: "5.3.0.9:4321".parse().unwrap() }.write();
+    let mut heard_from = |from| {
+        let rx = Received {
+            from,
+            path: path(NEAR_AT),
+            hops: 0,
+            verb: Verb::Rendezvous,
+            packet_id: 1,
+            body: &body,
+        };
+        host.sent.clear();
+        host.with(|peers, ctx, roots, _| peers.handle_rendezvous(ctx, roots, &rx)).unwrap();
+        (host.out.punches.drain(..).collect::<Vec<_>>(), host.sent.clone())
+    };
+
+    let echo = (0, BOB, Verb::Echo, "5.3.0.9:4321".to_owned());
+    assert_eq!(heard_from(NEAR), (vec![path("5.3.0.9:4321")], vec![echo]));
+    assert_eq!(heard_from(BOB), (vec![], vec![]));
+}
+
+#[test]
+fn addresses_are_pushed_to_members_of_a_common_network_only() {
+    let mut host = Host::leaf();
+    host.peers.set_local_addresses(vec!["192.168.1.2:9993".parse().unwrap()]);
+    host.meet_bob();
+    host.hear(BOB, path(BOB_AT), 0, Verb::Echo);
+    assert_eq!(host.times(BOB, Verb::PushDirectPaths), [0; 0]);
+
+    for millis in [1_000, 2_000, 120_999, 121_000] {
+        host.now = at(millis);
+        host.hear(BOB, path(BOB_AT), 0, Verb::Frame);
+    }
+    assert_eq!(host.times(BOB, Verb::PushDirectPaths), [1_000, 121_000]);
+
+    for millis in [135_999, 136_000] {
+        host.now = at(millis);
+        host.hear(BOB, path(NEAR_AT), 1, Verb::Frame);
+    }
+    assert_eq!(host.sent.last().unwrap(), &(136_000, BOB, Verb::PushDirectPaths, NEAR_AT.into()));
+}
+
+#[test]
+fn a_push_has_only_so_many_addresses_probed() {
+    let mut host = Host::leaf();
+    host.meet_bob();
+    host.sent.clear();
+    let global = (1..=9).map(|i| format!("5.7.0.{i}:1000").parse().unwrap());
+    let others = ["192.168.9.9:1000", "127.0.0.1:1000", BOB_AT].map(|at| at.parse().unwrap());
+    let body = push_paths::write(&global.chain(others).collect::<Vec<_>>());
+    let rx = Received {
+        from: BOB,
+        path: path(BOB_AT),
+        hops: 0,
+        verb: Verb::PushDirectPaths,
+        packet_id: 1,
+        body: &body,
+    };
+
+    host.with(|peers, ctx, roots, _| peers.handle_push_direct_paths(ctx, roots, &rx)).unwrap();
+
+    let probed: Vec<&str> = host.sent.iter().map(|sent| sent.3.as_str()).collect();
+    assert_eq!(probed.len(), 9);
+    assert_eq!(probed.last(), Some(&"192.168.9.9:1000"));
+}
+
+/// self_awareness.json, "root reports another IP".
+#[test]
+fn a_node_that_moved_doubts_its_paths_until_it_hears_on_them() {
+    let mut host = Host::leaf();
+    host.answering = BTreeMap::from([(NEAR, 20)]);
+    host.run_until(secs(1));
+    host.meet_bob();
+    host.answering.clear();
+    host.sent.clear();
+
+    host.seen_at = "5.2.9.9:9993";
+    host.hear_ok(NEAR, path(NEAR_AT), Verb::Hello, 20);
+
+    let verbs: Vec<_> = host.sent.iter().map(|sent| (sent.1, sent.2)).collect();
+    assert_eq!(verbs, [(BOB, Verb::Echo), (NEAR, Verb::Echo)]);
+    assert_eq!(host.tables.peer(BOB).unwrap().path, None);
+    host.hear_ok(BOB, path(BOB_AT), Verb::Echo, 0);
+    assert_eq!(host.tables.peer(BOB).unwrap().path, Some(path(BOB_AT)));
+}
+
+#[test]
+fn whoever_is_known_stays() {
+    let mut host = Host::leaf();
+    host.meet_bob();
+    let impostor = Identity::from_parts(BOB, *secret("A").public().public_key());
+
+    let learned = host.with(|peers, ctx, _, _| peers.learn(ctx, &impostor));
+
+    assert_eq!(learned, Err(Rejected::IdentityCollision));
+    assert_eq!(host.peers.identity(BOB), Some(secret("B").public()));
+}

@@ -1,0 +1,258 @@
+//! Starting a node.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use tokio::sync::{mpsc, watch};
+use zt_protocol::event::StoreKey;
+use zt_protocol::identity::SecretIdentity;
+use zt_protocol::node::{Config, Node};
+use zt_protocol::rng::Rng;
+use zt_protocol::world::World;
+
+use crate::clock::Clock;
+use crate::driver::Driver;
+use crate::events::Events;
+use crate::handle::{Handle, Shared};
+use crate::limits::REQUESTS_MAX;
+use crate::store::{Home, HomeError, Records, Watch};
+use crate::udp::{Bind, BindError, Sockets};
+
+/// The port nodes use unless told otherwise (spec 02 §9.1).
+pub const DEFAULT_PORT: u16 = 9_993;
+
+/// Why a node did not start. Nothing of it is running.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StartError {
+    /// The home directory, or a file in it, cannot be used.
+    #[error(transparent)]
+    Home(#[from] HomeError),
+    /// No socket can be opened.
+    #[error(transparent)]
+    Bind(#[from] BindError),
+    /// The system has no random numbers.
+    #[error("the system gives no random numbers: {0}")]
+    Randomness(getrandom::Error),
+    /// The tokio runtime is shutting down.
+    #[error("the runtime is shutting down")]
+    Runtime,
+}
+
+/// How a node shall run.
+#[derive(Clone, Debug)]
+pub struct Builder {
+    home: Home,
+    bind: Bind,
+    planet: Option<World>,
+    controller: bool,
+    allow_loopback: bool,
+}
+
+impl Builder {
+    /// Returns a node with its state in directory `home`, which is made if it does not exist.
+    ///
+    /// Without further ado it uses port 9993 of every local address and the planet stored, or
+    /// that of Earth.
+    pub fn new(home: impl Into<PathBuf>) -> Self {
+        Self {
+            home: Home::new(home),
+            bind: Bind::Everywhere(DEFAULT_PORT),
+            planet: None,
+            controller: false,
+            allow_loopback: false,
+        }
+    }
+
+    /// Uses this UDP port of every local address, IPv4 and IPv6; any free one if 0.
+    #[must_use]
+    pub fn port(mut self, port: u16) -> Self {
+        self.bind = Bind::Everywhere(port);
+        self
+    }
+
+    /// Uses these addresses and no others. A port of 0 is any free one.
+    #[must_use]
+    pub fn bind(mut self, addresses: impl IntoIterator<Item = SocketAddr>) -> Self {
+        self.bind = Bind::At(addresses.into_iter().collect());
+        self
+    }
+
+    /// Uses this planet, whatever its signature, unless a later revision of it is stored.
+    #[must_use]
+    pub fn planet(mut self, planet: World) -> Self {
+        self.planet = Some(planet);
+        self
+    }
+
+    /// Sets whether the node serves the networks in its home directory as their controller.
+    #[must_use]
+    pub const fn controller(mut self, controller: bool) -> Self {
+        self.controller = controller;
+        self
+    }
+
+    /// Sets whether peers may be reached at loopback addresses, which the protocol forbids.
+    ///
+    /// For a laboratory on one machine: [`bind`](Self::bind) to 127.0.0.1, and nothing leaves it.
+    #[must_use]
+    pub const fn allow_loopback(mut self, allow: bool) -> Self {
+        self.allow_loopback = allow;
+        self
+    }
+
+    /// Starts the node on the current tokio runtime, whose IO and timers must be enabled.
+    ///
+    /// A node without identity makes one, which takes a moment.
+    ///
+    /// # Errors
+    ///
+    /// [`StartError`].
+    pub async fn start(self) -> Result<Handle, StartError> {
+        let sockets = Sockets::bind(&self.bind)?;
+        let (home, planet) = (self.home.clone(), self.planet);
+        let state = tokio::task::spawn_blocking(move || State::load(&home, planet));
+        let state = state.await.map_err(|_| StartError::Runtime)??;
+
+        let records = Arc::new(Records::new(self.home.clone()));
+        let watch = if self.controller { Some(Watch::start(Arc::clone(&records))?) } else { None };
+        let (requests, received) = mpsc::channel(REQUESTS_MAX);
+        let (alive, running) = watch::channel(());
+        let events = Arc::new(Events::default());
+        let shared = Shared {
+            identity: *state.identity.public(),
+            home: self.home,
+            bound: sockets.bound(),
+            events: Arc::clone(&events),
+            running,
+        };
+
+        let clock = Clock::start();
+        let (now, unix) = clock.anchor();
+        let config = Config {
+            planet: state.planet,
+            moons: state.moons,
+            controller: self.controller,
+            allow_loopback: self.allow_loopback,
+            platform: PLATFORM,
+        };
+        let node = Node::new(state.identity, config, seed()?, now, unix);
+        let driver = Driver { node, clock, sockets, records, watch, requests: received, events };
+        tokio::spawn(async move {
+            driver.run().await;
+            drop(alive);
+        });
+        Ok(Handle::new(Arc::new(shared), requests))
+    }
+}
+
+/// Operating system and architecture in the words controllers know (spec 03 §2.2).
+const PLATFORM: &str = platform();
+
+const fn platform() -> &'static str {
+    const ANDROID: bool = cfg!(target_os = "android");
+    const LINUX: bool = cfg!(target_os = "linux");
+    const MACOS: bool = cfg!(target_os = "macos");
+    const X86_64: bool = cfg!(target_arch = "x86_64");
+    const ARM64: bool = cfg!(target_arch = "aarch64");
+
+    match (LINUX, ANDROID, MACOS, X86_64, ARM64) {
+        (true, _, _, true, _) => "linux/x86_64",
+        (true, _, _, _, true) => "linux/arm64",
+        (_, true, _, true, _) => "android/x86_64",
+        (_, true, _, _, true) => "android/arm64",
+        (_, _, true, true, _) => "macos/x86_64",
+        (_, _, true, _, true) => "macos/arm64",
+        (true, ..) => "linux/unknown",
+        (_, true, ..) => "android/unknown",
+        _ => "unknown/unknown",
+    }
+}
+
+/// What a node starts with.
+struct State {
+    identity: SecretIdentity,
+    planet: World,
+    moons: Vec<World>,
+}
+
+impl State {
+    /// Reads a home directory, and makes what is missing in it.
+    fn load(home: &Home, planet: Option<World>) -> Result<Self, StartError> {
+        // Whatever is wrong is found before anything is written.
+        let identity = home.identity()?;
+        let stored = home.planet()?;
+        let moons = home.moons()?;
+
+        home.create()?;
+        let identity = match identity {
+            Some(identity) => identity,
+            None => {
+                let identity = SecretIdentity::generate(&mut Rng::from_seed(seed()?));
+                home.save_identity(&identity)?;
+                identity
+            }
+        };
+        let planet = planet_in_force(planet, stored);
+        home.save(StoreKey::Planet, Some(&planet.to_bytes()))?;
+
+        Ok(Self { identity, planet, moons })
+    }
+}
+
+/// Chooses among the planet asked for, the one stored and the one compiled in (spec 02 §1.4).
+fn planet_in_force(given: Option<World>, stored: Option<World>) -> World {
+    let built_in = World::default_planet();
+    let planet = match (given, stored) {
+        // The roots have published a revision of it since.
+        (Some(given), Some(stored)) if stored.supersedes(&given).is_ok() => stored,
+        (Some(given), _) => given,
+        (None, Some(stored)) => stored,
+        (None, None) => return built_in,
+    };
+    if built_in.supersedes(&planet).is_ok() { built_in } else { planet }
+}
+
+fn seed() -> Result<[u8; 32], StartError> {
+    let mut seed = [0; 32];
+    getrandom::fill(&mut seed).map_err(StartError::Randomness)?;
+    Ok(seed)
+}
+
+#[cfg(test)]
+mod tests {
+    use zt_protocol::time::UnixMillis;
+    use zt_protocol::world::{Root, WorldKey, WorldKind};
+
+    use super::*;
+
+    #[test]
+    fn without_any_other_the_planet_is_earth() {
+        assert_eq!(planet_in_force(None, None), World::default_planet());
+    }
+
+    #[test]
+    fn a_private_planet_stays_in_force() {
+        let private = planet(1, 1);
+
+        assert_eq!(planet_in_force(None, Some(private.clone())), private);
+        assert_eq!(planet_in_force(Some(private.clone()), Some(World::default_planet())), private);
+    }
+
+    #[test]
+    fn a_later_revision_of_the_planet_asked_for_stays_in_force() {
+        let (old, new) = (planet(1, 1), planet(1, 2));
+
+        assert_eq!(planet_in_force(Some(old.clone()), Some(new.clone())), new);
+        assert_eq!(planet_in_force(Some(new.clone()), Some(old)), new);
+    }
+
+    fn planet(id: u64, timestamp: u64) -> World {
+        let key = WorldKey::generate(&mut Rng::from_seed([3; 32]));
+        let identity = *SecretIdentity::generate(&mut Rng::from_seed([1; 32])).public();
+        let root = Root { identity, endpoints: vec![([192, 0, 2, 1], 9_993).into()] };
+        let timestamp = UnixMillis(timestamp);
+        World::sign(WorldKind::Planet, id, timestamp, vec![root], &key, key.public()).unwrap()
+    }
+}

@@ -1,0 +1,160 @@
+//! What a running node tells its host, in a queue that never makes the node wait.
+
+use std::collections::VecDeque;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::Notify;
+use zt_protocol::address::{Address, NetworkId};
+use zt_protocol::event::NetworkStatus;
+
+use crate::limits::EVENTS_MAX;
+
+/// Something a host may want to know.
+#[derive(Clone, Debug, Eq, PartialEq)]
+#[non_exhaustive]
+pub enum Event {
+    /// A root answered, or none has for a while.
+    Online(bool),
+    /// A network's status changed. Its interface, if it has one, is configured already.
+    Network(Box<NetworkStatus>),
+    /// The network was left.
+    NetworkLeft(NetworkId),
+    /// The way to a peer changed.
+    Peer {
+        /// The peer.
+        address: Address,
+        /// The path in use, `None` if packets are relayed.
+        path: Option<SocketAddr>,
+    },
+    /// Another node has this node's address; the roots side with it. This node needs a new
+    /// identity to be of use.
+    IdentityCollision,
+    /// Somebody removed the network's interface. The node goes on without.
+    InterfaceLost(NetworkId),
+}
+
+/// Events nobody has taken yet. When there are too many, the oldest are forgotten: what is worth
+/// knowing is how things stand.
+#[derive(Debug, Default)]
+pub(crate) struct Events {
+    queue: Mutex<Queue>,
+    changed: Notify,
+}
+
+/// Closes the queue when dropped.
+pub(crate) struct Closing(pub(crate) Arc<Events>);
+
+impl Drop for Closing {
+    fn drop(&mut self) {
+        self.0.close();
+    }
+}
+
+#[derive(Debug, Default)]
+struct Queue {
+    events: VecDeque<Event>,
+    forgotten: u64,
+    closed: bool,
+}
+
+impl Events {
+    /// Adds an event.
+    pub(crate) fn push(&self, event: Event) {
+        let mut queue = self.queue();
+        if queue.events.len() == EVENTS_MAX {
+            queue.events.pop_front();
+            queue.forgotten += 1;
+        }
+        queue.events.push_back(event);
+        drop(queue);
+        self.changed.notify_one();
+    }
+
+    /// Says that no more will come.
+    pub(crate) fn close(&self) {
+        self.queue().closed = true;
+        self.changed.notify_waiters();
+        self.changed.notify_one();
+    }
+
+    /// Waits for the oldest event; `None` once there will be no more.
+    pub(crate) async fn next(&self) -> Option<Event> {
+        loop {
+            let changed = self.changed.notified();
+            {
+                let mut queue = self.queue();
+                if let Some(event) = queue.events.pop_front() {
+                    // A waiter may have been passed over while this one was busy.
+                    if !queue.events.is_empty() {
+                        self.changed.notify_one();
+                    }
+                    return Some(event);
+                }
+                if queue.closed {
+                    self.changed.notify_one();
+                    return None;
+                }
+            }
+            changed.await;
+        }
+    }
+
+    /// Returns how many events were forgotten.
+    pub(crate) fn forgotten(&self) -> u64 {
+        self.queue().forgotten
+    }
+
+    fn queue(&self) -> MutexGuard<'_, Queue> {
+        // Nothing that can panic happens while the lock is held.
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn events_come_in_order_and_end_when_closed() {
+        let events = Events::default();
+        events.push(Event::Online(true));
+        events.push(Event::Online(false));
+        events.close();
+
+        assert_eq!(events.next().await, Some(Event::Online(true)));
+        assert_eq!(events.next().await, Some(Event::Online(false)));
+        assert_eq!(events.next().await, None);
+        assert_eq!(events.next().await, None);
+    }
+
+    #[tokio::test]
+    async fn the_oldest_events_are_forgotten_first() {
+        let events = Events::default();
+        let left = |n: usize| Event::NetworkLeft(NetworkId(n as u64));
+        for n in 0..EVENTS_MAX + 3 {
+            events.push(left(n));
+        }
+
+        assert_eq!(events.next().await, Some(left(3)));
+        assert_eq!(events.forgotten(), 3);
+    }
+
+    #[tokio::test]
+    async fn every_waiter_is_woken_by_the_end() {
+        let events = Arc::new(Events::default());
+        let waiters: Vec<_> = (0..3)
+            .map(|_| {
+                let events = Arc::clone(&events);
+                tokio::spawn(async move { events.next().await })
+            })
+            .collect();
+        tokio::task::yield_now().await;
+
+        events.close();
+
+        for waiter in waiters {
+            assert_eq!(waiter.await.unwrap(), None);
+        }
+    }
+}

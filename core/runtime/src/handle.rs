@@ -1,0 +1,213 @@
+//! How a program talks to the node it runs.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use tokio::sync::{mpsc, oneshot, watch};
+use zt_protocol::address::{Address, NetworkId};
+use zt_protocol::error::Drops;
+use zt_protocol::event::{NetworkStatus, StoreKey};
+use zt_protocol::identity::Identity;
+use zt_protocol::status::{NodeStatus, PeerStatus};
+
+use crate::controller::{self, ControllerError, NetworkSettings};
+use crate::events::{Event, Events};
+use crate::packets::Packets;
+use crate::port::Port;
+use crate::request::{Losses, Reply, Request, RequestError};
+use crate::store::Home;
+
+/// A running node.
+///
+/// Handles are cheap to clone and may be used by any task. When the last one is dropped the node
+/// stops as if [`shutdown`](Self::shutdown) had been called, but nobody can wait for it.
+#[derive(Clone, Debug)]
+pub struct Handle {
+    shared: Arc<Shared>,
+    requests: mpsc::Sender<Request>,
+}
+
+/// What all handles to one node have in common.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    pub(crate) identity: Identity,
+    pub(crate) home: Home,
+    pub(crate) bound: Vec<SocketAddr>,
+    pub(crate) events: Arc<Events>,
+    /// Closed once the driver is gone.
+    pub(crate) running: watch::Receiver<()>,
+}
+
+impl Handle {
+    pub(crate) const fn new(shared: Arc<Shared>, requests: mpsc::Sender<Request>) -> Self {
+        Self { shared, requests }
+    }
+
+    /// Returns the node's address.
+    #[must_use]
+    pub fn address(&self) -> Address {
+        self.shared.identity.address()
+    }
+
+    /// Returns the node's identity.
+    #[must_use]
+    pub fn identity(&self) -> &Identity {
+        &self.shared.identity
+    }
+
+    /// Returns where the node's sockets are bound.
+    #[must_use]
+    pub fn bound(&self) -> &[SocketAddr] {
+        &self.shared.bound
+    }
+
+    /// Returns the UDP ports the node uses, in ascending order.
+    #[must_use]
+    pub fn local_ports(&self) -> Vec<u16> {
+        let mut ports: Vec<_> = self.shared.bound.iter().map(SocketAddr::port).collect();
+        ports.sort_unstable();
+        ports.dedup();
+        ports
+    }
+
+    /// Joins a network, or changes the port of one that is joined.
+    ///
+    /// Returns once the interface is open; the controller's answer follows as
+    /// [`Event::Network`]. The membership outlives the node; see [`Home::networks`].
+    ///
+    /// # Errors
+    ///
+    /// [`RequestError`].
+    pub async fn join(&self, network: NetworkId, port: Port) -> Result<(), RequestError> {
+        self.ask(|reply| Request::Join { network, port, reply }).await?
+    }
+
+    /// Leaves a network and forgets its configuration.
+    ///
+    /// # Errors
+    ///
+    /// [`RequestError`].
+    pub async fn leave(&self, network: NetworkId) -> Result<(), RequestError> {
+        self.ask(|reply| Request::Leave { network, reply }).await?
+    }
+
+    /// Returns the packets of a network joined with [`Port::Packets`]. Those returned by an earlier
+    /// call end.
+    ///
+    /// # Errors
+    ///
+    /// [`RequestError`].
+    pub async fn packets(&self, network: NetworkId) -> Result<Packets, RequestError> {
+        self.ask(|reply| Request::Packets { network, reply }).await?
+    }
+
+    /// Waits for the next event; `None` once the node has stopped.
+    ///
+    /// Each event is given to one caller. Who does not ask misses the oldest.
+    pub async fn next_event(&self) -> Option<Event> {
+        self.shared.events.next().await
+    }
+
+    /// Returns how the node is doing.
+    ///
+    /// # Errors
+    ///
+    /// [`RequestError::Stopped`].
+    pub async fn status(&self) -> Result<NodeStatus, RequestError> {
+        self.ask(Request::Status).await
+    }
+
+    /// Returns every known peer, by ascending address.
+    ///
+    /// # Errors
+    ///
+    /// [`RequestError::Stopped`].
+    pub async fn peers(&self) -> Result<Vec<PeerStatus>, RequestError> {
+        self.ask(Request::Peers).await
+    }
+
+    /// Returns every joined network, by ascending ID.
+    ///
+    /// # Errors
+    ///
+    /// [`RequestError::Stopped`].
+    pub async fn networks(&self) -> Result<Vec<NetworkStatus>, RequestError> {
+        self.ask(Request::Networks).await
+    }
+
+    /// Returns what was dropped: by the node, by reason, and around it.
+    ///
+    /// # Errors
+    ///
+    /// [`RequestError::Stopped`].
+    pub async fn drops(&self) -> Result<(Drops, Losses), RequestError> {
+        self.ask(Request::Drops).await
+    }
+
+    /// Makes a network that this node controls; returns its ID.
+    ///
+    /// # Errors
+    ///
+    /// [`ControllerError`].
+    pub async fn create_network(
+        &self,
+        settings: NetworkSettings,
+    ) -> Result<NetworkId, ControllerError> {
+        let address = self.address();
+        let network =
+            self.edit(move |home| controller::create_network(home, address, &settings)).await?;
+        self.reload(StoreKey::ControllerNetwork(network)).await?;
+        Ok(network)
+    }
+
+    /// Lets a member onto a network this node controls.
+    ///
+    /// # Errors
+    ///
+    /// [`ControllerError`].
+    pub async fn allow(&self, network: NetworkId, member: Address) -> Result<(), ControllerError> {
+        self.edit(move |home| controller::allow(home, network, member)).await?;
+        self.reload(StoreKey::ControllerMember(network, member)).await
+    }
+
+    /// Takes a member off a network this node controls.
+    ///
+    /// # Errors
+    ///
+    /// [`ControllerError`].
+    pub async fn deny(&self, network: NetworkId, member: Address) -> Result<(), ControllerError> {
+        self.edit(move |home| controller::deny(home, network, member)).await?;
+        self.reload(StoreKey::ControllerMember(network, member)).await
+    }
+
+    /// Stops the node and waits until its state is saved and its interfaces are gone.
+    ///
+    /// Any number of handles may call this at any time.
+    pub async fn shutdown(&self) {
+        // A driver that is gone already needs no telling.
+        let _ = self.requests.send(Request::Stop).await;
+        let mut running = self.shared.running.clone();
+        while running.changed().await.is_ok() {}
+    }
+
+    async fn ask<T>(&self, request: impl FnOnce(Reply<T>) -> Request) -> Result<T, RequestError> {
+        let (reply, answer) = oneshot::channel();
+        self.requests.send(request(reply)).await.map_err(|_| RequestError::Stopped)?;
+        answer.await.map_err(|_| RequestError::Stopped)
+    }
+
+    /// Edits the controller's records on a thread that may wait for the disk.
+    async fn edit<T: Send + 'static>(
+        &self,
+        edit: impl FnOnce(&Home) -> Result<T, ControllerError> + Send + 'static,
+    ) -> Result<T, ControllerError> {
+        let home = self.shared.home.clone();
+        let edited = tokio::task::spawn_blocking(move || edit(&home)).await;
+        edited.unwrap_or(Err(ControllerError::Request(RequestError::Stopped)))
+    }
+
+    async fn reload(&self, key: StoreKey) -> Result<(), ControllerError> {
+        let reloaded = self.ask(|reply| Request::Reload { key, reply }).await;
+        reloaded.and_then(|result| result).map_err(ControllerError::Request)
+    }
+}

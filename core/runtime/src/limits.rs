@@ -1,0 +1,84 @@
+//! Every bound of the runtime in one place: value, unit, reason, and what happens at it.
+
+use std::time::Duration;
+
+/// Received messages taken from a socket at once; with GRO each may be a run of datagrams.
+pub(crate) const RECEIVE_MESSAGES: usize = 16;
+
+/// Room for one received message, in bytes: the longest run of datagrams GRO can make.
+pub(crate) const RECEIVE_MESSAGE_LEN: usize = 65_535;
+
+/// Datagrams waiting to be sent, in bytes; beyond it the node is refused room and counts the packet
+/// as `transmit_full`.
+///
+/// Enough for the longest packet to 64 recipients, which is the most one call of the node makes.
+pub(crate) const SEND_QUEUE_LEN_MAX: usize = 1024 * 1024;
+
+/// Datagrams waiting to be sent, in bytes, at which the driver sends before it takes in more.
+pub(crate) const SEND_QUEUE_LEN_HIGH: usize = 128 * 1024;
+
+/// Datagrams in one run: what Linux lets one system call segment (`UDP_MAX_SEGMENTS`).
+pub(crate) const RUN_DATAGRAMS_MAX: usize = 64;
+
+/// Longest run, in bytes: an IPv6 UDP payload fits with room for extension headers.
+pub(crate) const RUN_LEN_MAX: usize = 65_000;
+
+/// How long to wait for a socket whose send buffer is full before its datagrams are dropped.
+///
+/// Long enough for a busy interface to drain, short enough that a dead one holds up nobody.
+pub(crate) const SEND_PATIENCE: Duration = Duration::from_millis(10);
+
+/// Socket buffers asked for, in bytes. The kernel may give less.
+pub(crate) const SOCKET_BUFFER_LEN: usize = 4 * 1024 * 1024;
+
+/// Local addresses that are told apart on wildcard sockets. Datagrams to further ones are answered
+/// from whichever address the kernel picks.
+pub(crate) const LOCAL_ADDRESSES_MAX: usize = 64;
+
+/// How often the machine's own addresses are looked up (spec 02 §9.1).
+pub(crate) const LOCAL_ADDRESSES_REFRESH: Duration = Duration::from_secs(30);
+
+/// How often the wall clock is read anew.
+pub(crate) const WALL_CLOCK_REFRESH: Duration = Duration::from_secs(60);
+
+/// How far the wall clock may be from where it was expected before it has jumped.
+pub(crate) const WALL_CLOCK_SLACK_MS: u64 = 500;
+
+/// Longest IP packet or Ethernet frame exchanged with an interface, in bytes: the largest MTU the
+/// protocol allows and an Ethernet header.
+pub(crate) const INTERFACE_FRAME_LEN_MAX: usize = 10_240;
+
+/// Frames one read of an interface may give: a 64 KiB super packet in segments of 512 bytes.
+pub(crate) const INTERFACE_READ_FRAMES: usize = 128;
+
+/// Frames collected for an interface at which they are written before more is taken in.
+pub(crate) const INTERFACE_WRITE_FRAMES_HIGH: usize = 64;
+
+/// Frames collected for an interface at most; more are dropped and counted.
+pub(crate) const INTERFACE_WRITE_FRAMES_MAX: usize = 256;
+
+/// Batches of packets that wait between the driver and a host without interface, per direction.
+/// When the host does not keep up, the newest are dropped and counted.
+pub(crate) const PACKET_BATCHES_MAX: usize = 64;
+
+/// Packets in one batch.
+pub(crate) const BATCH_PACKETS_MAX: usize = 64;
+
+/// Requests of handles that wait for the driver; more make the asking task wait.
+pub(crate) const REQUESTS_MAX: usize = 64;
+
+/// Events nobody has taken; when full, the oldest is dropped.
+pub(crate) const EVENTS_MAX: usize = 1_024;
+
+/// Peers loaded at start, the most recently saved first; each is sent a HELLO per address.
+pub(crate) const PEERS_LOADED_MAX: usize = 64;
+
+/// Longest file read from the home directory, in bytes.
+pub(crate) const FILE_LEN_MAX: u64 = 8 * 1024 * 1024;
+
+/// Changed controller records read in one go before the driver looks after the rest.
+pub(crate) const WATCH_EVENTS_LEN: usize = 4_096;
+
+// Buffers the driver touches only under load, but may never give back.
+const _: () = assert!(RECEIVE_MESSAGES * RECEIVE_MESSAGE_LEN <= 1024 * 1024);
+const _: () = assert!(INTERFACE_READ_FRAMES * INTERFACE_FRAME_LEN_MAX <= 2 * 1024 * 1024);

@@ -1,0 +1,388 @@
+//! Where the frames of each network go, and where they come from.
+
+use std::net::IpAddr;
+use std::os::fd::OwnedFd;
+use std::task::{Context, Poll};
+
+use zt_protocol::address::{Mac, NetworkId};
+use zt_protocol::event::NetworkStatus;
+use zt_protocol::transmit::{Frame, FrameSink, PortMode};
+
+use crate::limits::PACKET_BATCHES_MAX;
+use crate::packets::{self, HostChannels, PacketBatch, Packets};
+use crate::tun::{Device, PortError, ReadBatch};
+
+/// How a host wants to take part in a network.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Port {
+    /// By an interface for IP packets, which the node creates and configures.
+    Tun {
+        /// Its name; one derived from the network's ID if `None`.
+        name: Option<String>,
+    },
+    /// By an interface for Ethernet frames, likewise.
+    Tap {
+        /// Its name; one derived from the network's ID if `None`.
+        name: Option<String>,
+    },
+    /// By an open TUN device for IP packets, without packet information or offload, whose
+    /// addresses and routes are somebody else's business. The node closes it.
+    TunFd(OwnedFd),
+    /// By IP packets the program itself sends and receives ([`Handle::packets`](crate::Handle::packets)).
+    Packets,
+    /// As a member only: frames for the host are dropped.
+    None,
+}
+
+/// The ports of all networks.
+#[derive(Default)]
+pub(crate) struct Ports {
+    /// By ascending network.
+    ports: Vec<(NetworkId, Attached)>,
+    /// Which port is asked first whether it has something, so that none starves the others.
+    next: usize,
+    dropped: u64,
+}
+
+/// What a network leads to on this machine.
+pub(crate) struct Attached {
+    kind: Kind,
+    /// This node's addresses on the network.
+    addresses: Vec<IpAddr>,
+}
+
+enum Kind {
+    Device(Box<Device>),
+    Packets(Box<PacketPort>),
+    Nothing,
+}
+
+struct PacketPort {
+    /// `None` until the host has asked for them, and after it has dropped its end.
+    channels: Option<HostChannels>,
+    /// Received from the host and not processed.
+    waiting: PacketBatch,
+    /// For the host.
+    collected: PacketBatch,
+}
+
+impl Attached {
+    /// Opens a port for `network`, on which this node has the hardware address `mac`.
+    ///
+    /// # Errors
+    ///
+    /// [`PortError`] if the interface cannot be had.
+    pub(crate) fn open(port: Port, network: NetworkId, mac: Mac) -> Result<Self, PortError> {
+        let create = |name: Option<String>, mode| {
+            let name = name.unwrap_or_else(|| interface_name(network));
+            Device::create(&name, mode, mac).map(|device| Kind::Device(Box::new(device)))
+        };
+        let kind = match port {
+            Port::Tun { name } => create(name, PortMode::L3)?,
+            Port::Tap { name } => create(name, PortMode::L2)?,
+            Port::TunFd(fd) => Kind::Device(Box::new(Device::adopt(fd)?)),
+            Port::Packets => Kind::Packets(Box::new(PacketPort {
+                channels: None,
+                waiting: PacketBatch::new(),
+                collected: PacketBatch::new(),
+            })),
+            Port::None => Kind::Nothing,
+        };
+        Ok(Self { kind, addresses: Vec::new() })
+    }
+
+    /// Returns what is exchanged.
+    pub(crate) const fn mode(&self) -> PortMode {
+        match &self.kind {
+            Kind::Device(device) => device.mode(),
+            Kind::Packets(_) | Kind::Nothing => PortMode::L3,
+        }
+    }
+}
+
+impl Ports {
+    /// Makes `attached` the port of `network`, in place of any it has.
+    pub(crate) fn attach(&mut self, network: NetworkId, attached: Attached) {
+        match self.position(network) {
+            Ok(index) => self.ports[index].1 = attached,
+            Err(index) => self.ports.insert(index, (network, attached)),
+        }
+    }
+
+    /// Removes the port of `network`, with its interface.
+    pub(crate) fn detach(&mut self, network: NetworkId) {
+        if let Ok(index) = self.position(network) {
+            self.ports.remove(index);
+        }
+    }
+
+    /// Removes all ports, with their interfaces.
+    pub(crate) fn clear(&mut self) {
+        self.ports.clear();
+    }
+
+    /// Brings the port of a network into the state `status` asks for.
+    pub(crate) fn configure(&mut self, status: &NetworkStatus) {
+        let Some(attached) = self.get_mut(status.id) else { return };
+        attached.addresses = status.addresses.iter().map(|&(ip, _)| ip).collect();
+        if let Kind::Device(device) = &mut attached.kind {
+            device.configure(status);
+        }
+    }
+
+    /// Opens the channels of a network whose packets the program handles itself; `None` if it is
+    /// not such a network. Channels opened before are closed.
+    pub(crate) fn open_packets(&mut self, network: NetworkId) -> Option<Packets> {
+        let Kind::Packets(port) = &mut self.get_mut(network)?.kind else {
+            return None;
+        };
+        let (packets, channels) = packets::channels(PACKET_BATCHES_MAX);
+        port.channels = Some(channels);
+        Some(packets)
+    }
+
+    /// Returns this node's addresses on all networks.
+    pub(crate) fn addresses(&self) -> Vec<IpAddr> {
+        self.ports.iter().flat_map(|(_, attached)| attached.addresses.iter().copied()).collect()
+    }
+
+    /// Returns the names of this node's interfaces.
+    pub(crate) fn interfaces(&self) -> Vec<&str> {
+        self.ports
+            .iter()
+            .filter_map(|(_, attached)| match &attached.kind {
+                Kind::Device(device) => Some(device.name()),
+                Kind::Packets(_) | Kind::Nothing => None,
+            })
+            .collect()
+    }
+
+    /// Returns how many frames for the host had no place.
+    pub(crate) const fn dropped(&self) -> u64 {
+        self.dropped
+    }
+
+    /// Waits until the host sends something; returns on which network.
+    pub(crate) fn poll_readable(&mut self, cx: &mut Context<'_>) -> Poll<NetworkId> {
+        let count = self.ports.len();
+        for turn in 0..count {
+            let index = (self.next + turn) % count;
+            let (network, attached) = &mut self.ports[index];
+            let ready = match &mut attached.kind {
+                Kind::Device(device) => device.poll_readable(cx),
+                Kind::Packets(port) => port.poll_readable(cx),
+                Kind::Nothing => Poll::Pending,
+            };
+            if ready.is_ready() {
+                self.next = index + 1;
+                return Poll::Ready(*network);
+            }
+        }
+        Poll::Pending
+    }
+
+    /// Takes what the host sends on `network` into `batch`; returns what is in there, or `None` if
+    /// the interface is gone.
+    pub(crate) fn read(&mut self, network: NetworkId, batch: &mut HostBatch) -> Option<PortMode> {
+        batch.clear();
+        let attached = self.get_mut(network)?;
+        match &mut attached.kind {
+            Kind::Device(device) => {
+                batch.source = Source::Interface;
+                if let Err(error) = device.read(&mut batch.read) {
+                    log::error!(interface = device.name(), error:%; "the interface is gone");
+                    attached.kind = Kind::Nothing;
+                    return None;
+                }
+            }
+            Kind::Packets(port) => {
+                batch.source = Source::Program(0);
+                batch.packets = std::mem::take(&mut port.waiting);
+            }
+            Kind::Nothing => {}
+        }
+        Some(attached.mode())
+    }
+
+    /// Returns whether collected frames should be handed out before more are taken in.
+    pub(crate) fn is_filling(&self) -> bool {
+        self.ports.iter().any(|(_, attached)| match &attached.kind {
+            Kind::Device(device) => device.is_filling(),
+            Kind::Packets(_) | Kind::Nothing => false,
+        })
+    }
+
+    /// Hands all collected frames to the host.
+    pub(crate) async fn flush(&mut self) {
+        for (_, attached) in &mut self.ports {
+            self.dropped += match &mut attached.kind {
+                Kind::Device(device) => device.flush().await,
+                Kind::Packets(port) => port.flush(),
+                Kind::Nothing => 0,
+            };
+        }
+    }
+
+    fn get_mut(&mut self, network: NetworkId) -> Option<&mut Attached> {
+        let index = self.position(network).ok()?;
+        Some(&mut self.ports[index].1)
+    }
+
+    fn position(&self, network: NetworkId) -> Result<usize, usize> {
+        self.ports.binary_search_by_key(&network, |&(network, _)| network)
+    }
+}
+
+impl FrameSink for Ports {
+    fn deliver(&mut self, network: NetworkId, frame: Frame<'_>) {
+        let Some(attached) = self.get_mut(network) else { return };
+        self.dropped += match &mut attached.kind {
+            Kind::Device(device) => u64::from(!device.push(&frame)),
+            Kind::Packets(port) => port.push(frame.payload),
+            Kind::Nothing => 0,
+        };
+    }
+}
+
+impl PacketPort {
+    fn poll_readable(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let Some(channels) = &mut self.channels else { return Poll::Pending };
+        match channels.from_host.poll_recv(cx) {
+            Poll::Ready(Some(batch)) => {
+                self.waiting = batch;
+                Poll::Ready(())
+            }
+            // Nothing will come until the channels are opened anew.
+            Poll::Ready(None) if channels.to_host.is_closed() => {
+                self.channels = None;
+                Poll::Pending
+            }
+            Poll::Ready(None) | Poll::Pending => Poll::Pending,
+        }
+    }
+
+    /// Collects a packet for the host; returns how many were lost for it.
+    fn push(&mut self, packet: &[u8]) -> u64 {
+        let lost = if self.collected.is_full() { self.flush() } else { 0 };
+        self.collected.push(packet);
+        lost
+    }
+
+    /// Hands what is collected to the host; returns how many packets it has no room for.
+    fn flush(&mut self) -> u64 {
+        if self.collected.is_empty() {
+            return 0;
+        }
+        let batch = std::mem::take(&mut self.collected);
+        let packets = batch.len() as u64;
+        match &self.channels {
+            Some(channels) if channels.to_host.try_send(batch).is_ok() => 0,
+            Some(_) | None => packets,
+        }
+    }
+}
+
+/// What the host sent, taken in at once.
+pub(crate) struct HostBatch {
+    read: ReadBatch,
+    packets: PacketBatch,
+    source: Source,
+}
+
+/// Which of the two a batch is.
+enum Source {
+    Interface,
+    /// The program's packets; which is next.
+    Program(usize),
+}
+
+impl HostBatch {
+    pub(crate) fn new() -> Self {
+        Self { read: ReadBatch::new(), packets: PacketBatch::new(), source: Source::Program(0) }
+    }
+
+    /// Returns the next IP packet or Ethernet frame.
+    pub(crate) fn next(&mut self) -> Option<&[u8]> {
+        match &mut self.source {
+            Source::Interface => self.read.next(),
+            Source::Program(next) => {
+                *next += 1;
+                self.packets.get(*next - 1)
+            }
+        }
+    }
+
+    fn clear(&mut self) {
+        self.packets.clear();
+        self.source = Source::Program(0);
+    }
+}
+
+/// Returns the name of a network's interface unless the user wants another: `zt` and the ID in 13
+/// digits of base 32, which together are as long as a name may be.
+fn interface_name(network: NetworkId) -> String {
+    const DIGITS: &[u8; 32] = b"abcdefghijklmnopqrstuvwxyz234567";
+
+    let digit = |place: u32| {
+        let index = (network.0 >> (5 * place)) & 31;
+        char::from(DIGITS[usize::try_from(index).unwrap_or(0)])
+    };
+    std::iter::chain(['z', 't'], (0..13).rev().map(digit)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NETWORK: NetworkId = NetworkId(0x8056_c2e2_1c00_0001);
+
+    #[test]
+    fn networks_of_one_controller_have_interfaces_of_different_names() {
+        let one = interface_name(NETWORK);
+        let other = interface_name(NetworkId(NETWORK.0 + 1));
+
+        assert_eq!(one.len(), 15);
+        assert!(one.starts_with("zt"));
+        assert_ne!(one, other);
+    }
+
+    #[tokio::test]
+    async fn packets_pass_between_the_program_and_the_node() {
+        let mut ports = Ports::default();
+        ports.attach(NETWORK, Attached::open(Port::Packets, NETWORK, Mac::ZERO).unwrap());
+        let mut packets = ports.open_packets(NETWORK).unwrap();
+
+        let mut batch = PacketBatch::new();
+        batch.push(b"out");
+        packets.sender.send(batch).await.unwrap();
+        let network = std::future::poll_fn(|cx| ports.poll_readable(cx)).await;
+        let mut read = HostBatch::new();
+        assert_eq!(ports.read(network, &mut read), Some(PortMode::L3));
+        assert_eq!(read.next(), Some(&b"out"[..]));
+        assert_eq!(read.next(), None);
+
+        ports.deliver(NETWORK, frame(b"in"));
+        ports.flush().await;
+        let received = packets.receiver.recv().await.unwrap();
+        assert_eq!(received.iter().collect::<Vec<_>>(), [b"in"]);
+    }
+
+    #[tokio::test]
+    async fn packets_nobody_receives_are_counted() {
+        let mut ports = Ports::default();
+        ports.attach(NETWORK, Attached::open(Port::Packets, NETWORK, Mac::ZERO).unwrap());
+        let _packets = ports.open_packets(NETWORK).unwrap();
+
+        for _ in 0..PACKET_BATCHES_MAX + 2 {
+            ports.deliver(NETWORK, frame(b"in"));
+            ports.flush().await;
+        }
+
+        assert_eq!(ports.dropped(), 2);
+    }
+
+    fn frame(payload: &[u8]) -> Frame<'_> {
+        Frame { destination: Mac::ZERO, source: Mac::ZERO, ethertype: 0x0800, payload }
+    }
+}

@@ -1,0 +1,74 @@
+//! What handles ask of the driver.
+
+use tokio::sync::oneshot;
+use zt_protocol::address::NetworkId;
+use zt_protocol::command::CommandError;
+use zt_protocol::error::Drops;
+use zt_protocol::event::{NetworkStatus, StoreKey};
+use zt_protocol::status::{NodeStatus, PeerStatus};
+
+use crate::packets::Packets;
+use crate::port::Port;
+use crate::store::HomeError;
+use crate::tun::PortError;
+
+/// Why a node did not do what it was asked.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum RequestError {
+    /// The node has stopped.
+    #[error("the node has stopped")]
+    Stopped,
+    /// The node refuses.
+    #[error(transparent)]
+    Refused(#[from] CommandError),
+    /// The network's interface cannot be had.
+    #[error(transparent)]
+    Port(#[from] PortError),
+    /// The home directory cannot be read or written.
+    #[error(transparent)]
+    Home(#[from] HomeError),
+    /// The network was not joined with [`Port::Packets`].
+    #[error("network {0} was not joined to exchange packets with this program")]
+    NotPackets(NetworkId),
+}
+
+pub(crate) type Reply<T> = oneshot::Sender<T>;
+
+/// How many datagrams and frames were lost outside the node, for want of room or a way.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Losses {
+    /// Datagrams the system did not send, and those that came in from a virtual network.
+    pub datagrams: u64,
+    /// Frames the host did not take.
+    pub frames: u64,
+    /// Events nobody took.
+    pub events: u64,
+}
+
+/// A request, and where the answer goes.
+pub(crate) enum Request {
+    Join {
+        network: NetworkId,
+        port: Port,
+        reply: Reply<Result<(), RequestError>>,
+    },
+    Leave {
+        network: NetworkId,
+        reply: Reply<Result<(), RequestError>>,
+    },
+    Packets {
+        network: NetworkId,
+        reply: Reply<Result<Packets, RequestError>>,
+    },
+    /// A record of the controller was edited.
+    Reload {
+        key: StoreKey,
+        reply: Reply<Result<(), RequestError>>,
+    },
+    Status(Reply<NodeStatus>),
+    Peers(Reply<Vec<PeerStatus>>),
+    Networks(Reply<Vec<NetworkStatus>>),
+    Drops(Reply<(Drops, Losses)>),
+    Stop,
+}

@@ -1,0 +1,126 @@
+//! Writes state while the driver goes on.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+
+use tokio::task::JoinHandle;
+use zt_protocol::event::StoreKey;
+
+use super::{HomeError, Records, Written};
+
+type Values = BTreeMap<StoreKey, Option<Vec<u8>>>;
+
+/// A record that was changed by somebody else before ours could be written.
+pub(crate) type Superseded = (StoreKey, Vec<u8>);
+
+/// Saves the latest value of each piece of state, on a thread that may wait for the disk.
+///
+/// Bounded by the number of things a node keeps: of each only the newest value waits.
+#[derive(Debug)]
+pub(crate) struct Saver {
+    records: Arc<Records>,
+    waiting: Values,
+    writing: Option<JoinHandle<Vec<Superseded>>>,
+}
+
+impl Saver {
+    pub(crate) const fn new(records: Arc<Records>) -> Self {
+        Self { records, waiting: BTreeMap::new(), writing: None }
+    }
+
+    /// Saves `value` under `key`, or removes what is there, some time soon.
+    pub(crate) fn save(&mut self, key: StoreKey, value: Option<Vec<u8>>) {
+        self.waiting.insert(key, value);
+        self.start();
+    }
+
+    /// Waits for a write to end; returns what has to be read instead.
+    pub(crate) fn poll_superseded(&mut self, cx: &mut Context<'_>) -> Poll<Vec<Superseded>> {
+        let Some(writing) = &mut self.writing else {
+            return Poll::Pending;
+        };
+        let result = ready!(std::pin::Pin::new(writing).poll(cx));
+        self.writing = None;
+        self.start();
+        Poll::Ready(result.unwrap_or_default())
+    }
+
+    /// Waits until everything is saved.
+    pub(crate) async fn finish(&mut self) {
+        while let Some(writing) = self.writing.take() {
+            // What others have changed meanwhile stays as they wrote it.
+            let _ = writing.await;
+            self.start();
+        }
+    }
+
+    fn start(&mut self) {
+        if self.writing.is_none() && !self.waiting.is_empty() {
+            let values = std::mem::take(&mut self.waiting);
+            let records = Arc::clone(&self.records);
+            self.writing = Some(tokio::task::spawn_blocking(move || write(&records, values)));
+        }
+    }
+}
+
+fn write(records: &Records, values: Values) -> Vec<Superseded> {
+    let mut superseded = Vec::new();
+    for (key, value) in values {
+        match write_one(records, key, value.as_deref()) {
+            Ok(Written::Saved) => {}
+            Ok(Written::Superseded(theirs)) => superseded.push((key, theirs)),
+            Err(error) => log::error!(error:%; "state is not saved"),
+        }
+    }
+    superseded
+}
+
+fn write_one(records: &Records, key: StoreKey, value: Option<&[u8]>) -> Result<Written, HomeError> {
+    match key {
+        StoreKey::ControllerNetwork(_) | StoreKey::ControllerMember(..) => {
+            records.write(key, value)
+        }
+        StoreKey::Planet | StoreKey::Moon(_) | StoreKey::Network(_) | StoreKey::Peer(_) => {
+            records.home().save(key, value).map(|()| Written::Saved)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::future::poll_fn;
+
+    use zt_protocol::address::NetworkId;
+
+    use super::*;
+    use crate::store::Home;
+
+    #[tokio::test]
+    async fn the_newest_of_many_values_is_what_remains() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut saver = Saver::new(Arc::new(Records::new(Home::new(dir.path()))));
+
+        for value in 0..100_u8 {
+            saver.save(StoreKey::Planet, Some(vec![value]));
+        }
+        saver.finish().await;
+
+        assert_eq!(fs::read(dir.path().join("planet")).unwrap(), [99]);
+    }
+
+    #[tokio::test]
+    async fn a_record_changed_by_others_comes_back() {
+        let dir = tempfile::tempdir().unwrap();
+        let home = Home::new(dir.path());
+        let key = StoreKey::ControllerNetwork(NetworkId(1));
+        home.save(key, Some(b"theirs")).unwrap();
+        let mut saver = Saver::new(Arc::new(Records::new(home)));
+
+        saver.save(key, Some(b"ours".to_vec()));
+        let superseded = poll_fn(|cx| saver.poll_superseded(cx)).await;
+
+        assert_eq!(superseded, [(key, b"theirs".to_vec())]);
+    }
+}

@@ -1,0 +1,416 @@
+//! A TUN or TAP interface, read and written in batches.
+
+use std::io;
+use std::os::fd::{IntoRawFd as _, OwnedFd};
+use std::task::{Context, Poll};
+
+use tun_rs::{AsyncDevice, DeviceBuilder, Layer, SyncDevice};
+use zt_protocol::address::Mac;
+use zt_protocol::event::NetworkStatus;
+use zt_protocol::transmit::{Frame, PortMode};
+
+use super::host::Plan;
+use super::link::Link;
+use crate::limits::{
+    INTERFACE_FRAME_LEN_MAX, INTERFACE_READ_FRAMES, INTERFACE_WRITE_FRAMES_HIGH,
+    INTERFACE_WRITE_FRAMES_MAX, SEND_PATIENCE,
+};
+
+/// Length of an Ethernet header, in bytes.
+const ETHERNET_HEADER_LEN: usize = 14;
+
+/// Room in front of a frame for the header the kernel reads offload hints from, in bytes.
+const HINTS_LEN: usize = 10;
+
+/// A super packet and its hints, in bytes.
+const SUPER_PACKET_LEN: usize = HINTS_LEN + 65_535;
+
+/// Why a network has no interface.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum PortError {
+    /// The process lacks the right.
+    #[error(
+        "no right to open a virtual interface: run as root, or grant it once by \
+         `setcap cap_net_admin+ep` on this program, or go without an interface"
+    )]
+    NotPermitted,
+    /// The kernel does not know TUN.
+    #[error(
+        "this system has no /dev/net/tun: load the kernel module `tun`, or, in a container, pass \
+         the device in"
+    )]
+    NoTun,
+    /// An interface of that name is in use.
+    #[error("the interface {0} is in use by another program: choose another name")]
+    NameInUse(String),
+    /// The name is too long or empty.
+    #[error("{0:?} is no name for an interface: 1 to 15 letters, digits, - or _")]
+    BadName(String),
+    /// Anything else.
+    #[error("cannot open a virtual interface: {0}")]
+    Io(#[from] io::Error),
+}
+
+/// An interface of this machine that leads into a network.
+pub(crate) struct Device {
+    io: AsyncDevice,
+    name: String,
+    mode: PortMode,
+    /// `None` if whoever made the interface looks after its addresses and routes.
+    link: Option<Link>,
+    plan: Plan,
+    writes: WriteBatch,
+}
+
+impl Device {
+    /// Creates an interface, which lasts as long as the value returned.
+    ///
+    /// `mac` is the hardware address of an interface for frames; one for packets has none.
+    ///
+    /// # Errors
+    ///
+    /// [`PortError`].
+    pub(crate) fn create(name: &str, mode: PortMode, mac: Mac) -> Result<Self, PortError> {
+        if !is_interface_name(name) {
+            return Err(PortError::BadName(name.to_owned()));
+        }
+        let builder = match mode {
+            PortMode::L3 => DeviceBuilder::new().layer(Layer::L3),
+            PortMode::L2 => DeviceBuilder::new().layer(Layer::L2).mac_addr(mac.to_bytes()),
+        };
+        let io = with_offload(builder.name(name), mode)
+            .build_async()
+            .map_err(|error| explain(error, name))?;
+        let link = Link::open(io.if_index()?)?;
+
+        Ok(Self::of(io, mode, Some(link))?)
+    }
+
+    /// Takes over an open TUN device for IP packets, as VPN services of phones hand out.
+    ///
+    /// Its addresses and routes are set by whoever opened it.
+    ///
+    /// # Errors
+    ///
+    /// [`PortError::Io`] if it is no TUN device, or one with packet information or offload.
+    pub(crate) fn adopt(fd: OwnedFd) -> Result<Self, PortError> {
+        // SAFETY: the descriptor is open and owned, and the ownership passes to the device. That it
+        // is a TUN device without extra headers is asked of the kernel, which refuses others.
+        let device = unsafe { SyncDevice::from_fd(fd.into_raw_fd()) }?;
+        Ok(Self::of(AsyncDevice::new(device)?, PortMode::L3, None)?)
+    }
+
+    fn of(io: AsyncDevice, mode: PortMode, link: Option<Link>) -> io::Result<Self> {
+        let name = io.name()?;
+        let plan = Plan { mtu: io.mtu()?, ..Plan::default() };
+        Ok(Self { io, name, mode, link, plan, writes: WriteBatch::default() })
+    }
+
+    /// Returns the interface's name.
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Returns what is exchanged.
+    pub(crate) const fn mode(&self) -> PortMode {
+        self.mode
+    }
+
+    /// Gives the interface the MTU, the addresses and the routes `status` asks for, and takes away
+    /// those an earlier one asked for.
+    ///
+    /// What the system refuses is logged and left out: the rest of the network works.
+    pub(crate) fn configure(&mut self, status: &NetworkStatus) {
+        let Some(link) = &mut self.link else { return };
+        let plan = Plan::of(status);
+        let old = std::mem::replace(&mut self.plan, plan);
+        let new = &self.plan;
+        let name = self.name.as_str();
+
+        for route in old.routes.iter().filter(|route| !new.routes.contains(route)) {
+            let removed = link.remove_route(route);
+            log_failure(name, "remove the route", route.target, removed);
+        }
+        for &(ip, bits) in old.addresses.iter().filter(|ip| !new.addresses.contains(ip)) {
+            log_failure(name, "remove the address", ip, link.remove_address(ip, bits));
+        }
+        if old.mtu != new.mtu
+            && let Err(error) = self.io.set_mtu(new.mtu)
+        {
+            log::warn!(interface = name, mtu = new.mtu, error:%; "cannot set the MTU");
+        }
+        for &(ip, bits) in new.addresses.iter().filter(|ip| !old.addresses.contains(ip)) {
+            log_failure(name, "set the address", ip, link.add_address(ip, bits));
+        }
+        for route in new.routes.iter().filter(|route| !old.routes.contains(route)) {
+            log_failure(name, "set the route", route.target, link.add_route(route));
+        }
+    }
+
+    /// Waits until there is something to read.
+    pub(crate) fn poll_readable(&self, cx: &mut Context<'_>) -> Poll<()> {
+        // An error is reported by the read that follows.
+        self.io.poll_readable(cx).map(drop)
+    }
+
+    /// Reads what the host sends into `batch`, which is empty if there is nothing.
+    ///
+    /// # Errors
+    ///
+    /// The interface is gone.
+    pub(crate) fn read(&self, batch: &mut ReadBatch) -> io::Result<()> {
+        match batch.fill(&self.io) {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(()),
+            // A super packet of more segments than there is room for, or one the kernel garbled.
+            Err(error) if error.raw_os_error().is_none() => {
+                log::debug!(interface = self.name.as_str(), error:%; "dropped a packet");
+                Ok(())
+            }
+            result => result,
+        }
+    }
+
+    /// Queues a frame for the host. Returns whether there was room.
+    pub(crate) fn push(&mut self, frame: &Frame<'_>) -> bool {
+        match self.mode {
+            PortMode::L3 => self.writes.push(&[frame.payload]),
+            PortMode::L2 => self.writes.push(&[&ethernet_header(frame), frame.payload]),
+        }
+    }
+
+    /// Returns whether queued frames should be written before more are queued.
+    pub(crate) const fn is_filling(&self) -> bool {
+        self.writes.used >= INTERFACE_WRITE_FRAMES_HIGH
+    }
+
+    /// Hands all queued frames to the host; returns how many it did not take.
+    pub(crate) async fn flush(&mut self) -> u64 {
+        let frames = self.writes.used;
+        if frames == 0 {
+            return 0;
+        }
+        // The kernel takes frames at once; only an interface that is down could keep us waiting.
+        match tokio::time::timeout(SEND_PATIENCE, self.writes.write(&self.io)).await {
+            Ok(Ok(())) => 0,
+            Ok(Err(error)) => {
+                log::debug!(interface = self.name.as_str(), error:%; "frames are not taken");
+                1
+            }
+            Err(_) => frames as u64,
+        }
+    }
+}
+
+#[cfg(target_os = "linux")]
+fn with_offload(builder: DeviceBuilder, mode: PortMode) -> DeviceBuilder {
+    // Super packets are taken apart by IP and TCP header; frames have another one in front.
+    builder.with(|device| {
+        device.offload(mode == PortMode::L3);
+    })
+}
+
+#[cfg(not(target_os = "linux"))]
+fn with_offload(builder: DeviceBuilder, _mode: PortMode) -> DeviceBuilder {
+    builder
+}
+
+fn is_interface_name(name: &str) -> bool {
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
+    (1..=15).contains(&name.len()) && name.bytes().all(is_plain) && name != "." && name != ".."
+}
+
+fn explain(error: io::Error, name: &str) -> PortError {
+    match error.kind() {
+        io::ErrorKind::PermissionDenied => PortError::NotPermitted,
+        io::ErrorKind::NotFound => PortError::NoTun,
+        io::ErrorKind::ResourceBusy | io::ErrorKind::AlreadyExists => {
+            PortError::NameInUse(name.to_owned())
+        }
+        _ if error.raw_os_error() == Some(libc::ENODEV) => PortError::NoTun,
+        _ => PortError::Io(error),
+    }
+}
+
+fn log_failure(name: &str, action: &str, what: std::net::IpAddr, result: io::Result<()>) {
+    if let Err(error) = result {
+        log::warn!(interface = name, error:%; "cannot {action} {what}");
+    }
+}
+
+fn ethernet_header(frame: &Frame<'_>) -> [u8; ETHERNET_HEADER_LEN] {
+    let mut header = [0; ETHERNET_HEADER_LEN];
+    header[..6].copy_from_slice(&frame.destination.to_bytes());
+    header[6..12].copy_from_slice(&frame.source.to_bytes());
+    header[12..].copy_from_slice(&frame.ethertype.to_be_bytes());
+    header
+}
+
+/// Reads an Ethernet frame as an interface for frames gives it; `None` if it is too short.
+pub(crate) fn parse_ethernet(bytes: &[u8]) -> Option<Frame<'_>> {
+    let (header, payload) = bytes.split_first_chunk::<ETHERNET_HEADER_LEN>()?;
+    let [d0, d1, d2, d3, d4, d5, s0, s1, s2, s3, s4, s5, t0, t1] = *header;
+    Some(Frame {
+        destination: Mac::from([d0, d1, d2, d3, d4, d5]),
+        source: Mac::from([s0, s1, s2, s3, s4, s5]),
+        ethertype: u16::from_be_bytes([t0, t1]),
+        payload,
+    })
+}
+
+/// What one read of an interface gave.
+pub(crate) struct ReadBatch {
+    /// A super packet as the kernel hands it out.
+    whole: Box<[u8]>,
+    /// Room for every frame. The pages of those that never come are never touched.
+    bytes: Box<[u8]>,
+    lens: [usize; INTERFACE_READ_FRAMES],
+    frames: usize,
+    next: usize,
+}
+
+impl ReadBatch {
+    pub(crate) fn new() -> Self {
+        Self {
+            whole: vec![0; SUPER_PACKET_LEN].into(),
+            bytes: vec![0; INTERFACE_READ_FRAMES * INTERFACE_FRAME_LEN_MAX].into(),
+            lens: [0; INTERFACE_READ_FRAMES],
+            frames: 0,
+            next: 0,
+        }
+    }
+
+    /// Returns the next IP packet or Ethernet frame.
+    pub(crate) fn next(&mut self) -> Option<&[u8]> {
+        let index = self.next;
+        if index == self.frames {
+            return None;
+        }
+        self.next = index + 1;
+        let start = index * INTERFACE_FRAME_LEN_MAX;
+        Some(&self.bytes[start..start + self.lens[index]])
+    }
+
+    #[cfg(target_os = "linux")]
+    fn fill(&mut self, io: &AsyncDevice) -> io::Result<()> {
+        (self.frames, self.next) = (0, 0);
+        let mut rooms = self.bytes.chunks_exact_mut(INTERFACE_FRAME_LEN_MAX);
+        let mut rooms: [&mut [u8]; INTERFACE_READ_FRAMES] =
+            std::array::from_fn(|_| rooms.next().unwrap_or_default());
+
+        // One super packet is a batch; of single packets several are made one.
+        if io.tcp_gso() {
+            self.frames = io.try_recv_multiple(&mut self.whole, &mut rooms, &mut self.lens, 0)?;
+            return Ok(());
+        }
+        while self.frames < INTERFACE_READ_FRAMES {
+            match io.try_recv(rooms[self.frames]) {
+                Ok(len) => self.lens[self.frames] = len,
+                Err(_) if self.frames > 0 => break,
+                Err(error) => return Err(error),
+            }
+            self.frames += 1;
+        }
+        Ok(())
+    }
+
+    #[cfg(not(target_os = "linux"))]
+    fn fill(&mut self, io: &AsyncDevice) -> io::Result<()> {
+        (self.frames, self.next) = (0, 0);
+        while self.frames < INTERFACE_READ_FRAMES {
+            let start = self.frames * INTERFACE_FRAME_LEN_MAX;
+            match io.try_recv(&mut self.bytes[start..start + INTERFACE_FRAME_LEN_MAX]) {
+                Ok(len) => self.lens[self.frames] = len,
+                Err(_) if self.frames > 0 => break,
+                Err(error) => return Err(error),
+            }
+            self.frames += 1;
+        }
+        Ok(())
+    }
+}
+
+/// Frames waiting to be written to an interface.
+#[derive(Default)]
+struct WriteBatch {
+    /// Frames, each after room for hints. Those beyond `used` keep their memory for later ones.
+    frames: Vec<Vec<u8>>,
+    used: usize,
+    #[cfg(target_os = "linux")]
+    coalescing: Option<Box<tun_rs::GROTable>>,
+}
+
+impl WriteBatch {
+    fn push(&mut self, parts: &[&[u8]]) -> bool {
+        let is_empty = parts.iter().all(|part| part.is_empty());
+        if self.used == INTERFACE_WRITE_FRAMES_MAX || is_empty {
+            return false;
+        }
+        if self.used == self.frames.len() {
+            self.frames.push(Vec::new());
+        }
+        let frame = &mut self.frames[self.used];
+        frame.clear();
+        frame.extend_from_slice(&[0; HINTS_LEN]);
+        for part in parts {
+            frame.extend_from_slice(part);
+        }
+        self.used += 1;
+        true
+    }
+
+    /// Writes all frames, those of one TCP flow as one super packet.
+    #[cfg(target_os = "linux")]
+    async fn write(&mut self, io: &AsyncDevice) -> io::Result<()> {
+        let used = std::mem::take(&mut self.used);
+        let table = self.coalescing.get_or_insert_default();
+        io.send_multiple(table, &mut self.frames[..used], HINTS_LEN).await.map(drop)
+    }
+
+    #[cfg(not(target_os = "linux"))]
+    async fn write(&mut self, io: &AsyncDevice) -> io::Result<()> {
+        let used = std::mem::take(&mut self.used);
+        for frame in &self.frames[..used] {
+            io.send(&frame[HINTS_LEN..]).await?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ethernet_headers_are_read_as_they_are_written() {
+        let frame = Frame {
+            destination: Mac::from([1, 2, 3, 4, 5, 6]),
+            source: Mac::from([7, 8, 9, 10, 11, 12]),
+            ethertype: 0x86dd,
+            payload: b"payload",
+        };
+        let bytes = [&ethernet_header(&frame)[..], frame.payload].concat();
+
+        assert_eq!(parse_ethernet(&bytes), Some(frame));
+        assert_eq!(parse_ethernet(&bytes[..13]), None);
+    }
+
+    #[test]
+    fn names_the_kernel_would_refuse_are_refused() {
+        assert!(is_interface_name("zt-lab_0"));
+        for name in ["", ".", "..", "a/b", "a b", "sixteen-letters-"] {
+            assert!(!is_interface_name(name), "{name:?}");
+        }
+    }
+
+    #[test]
+    fn a_full_batch_takes_no_more() {
+        let mut writes = WriteBatch::default();
+
+        for _ in 0..INTERFACE_WRITE_FRAMES_MAX {
+            assert!(writes.push(&[b"frame"]));
+        }
+
+        assert!(!writes.push(&[b"frame"]));
+    }
+}

@@ -1,0 +1,126 @@
+"""The reference: an unmodified ZeroTier V1 node, libzt 1.8.4 as published on PyPI.
+
+It shares no code with this project, so whatever it accepts, the protocol accepts. The wheel is for
+CPython 3.9, but its library needs no Python: it is called through cffi. Three symbols that the
+published library leaves undefined (its Linux route watcher, which it never calls) come from a shim.
+"""
+from __future__ import annotations
+
+import ctypes
+import os
+import subprocess
+import sys
+import tempfile
+import time
+import zipfile
+from pathlib import Path
+from typing import Any, List, NamedTuple, Sequence, Tuple
+
+VERSION = "1.8.4"
+CACHE = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "libzt" / f"reference-{VERSION}"
+
+SHIM = """
+void created(void)   __asm__("_ZN8ZeroTier12LinuxNetLinkC1Ev");
+void destroyed(void) __asm__("_ZN8ZeroTier12LinuxNetLinkD1Ev");
+void del_route(void) __asm__("_ZN8ZeroTier12LinuxNetLink8delRouteERKNS_11InetAddressES3_S3_PKc");
+void created(void) {}
+void destroyed(void) {}
+void del_route(void) {}
+"""
+
+DECLARATIONS = """
+typedef struct { char *public_id_str[16]; char *endpoint_ip_str[16][32]; } zts_root_set_t;
+int zts_init_from_storage(const char *path);
+int zts_init_set_roots(const void *planet, unsigned int length);
+int zts_init_set_port(unsigned short port);
+int zts_init_allow_port_mapping(unsigned int allowed);
+int zts_init_allow_secondary_port(unsigned int allowed);
+int zts_id_new(char *key, unsigned int *length);
+int zts_node_start(void);
+int zts_node_is_online(void);
+uint64_t zts_node_get_id(void);
+int zts_net_join(uint64_t network);
+int zts_net_get_status(uint64_t network);
+int zts_net_transport_is_ready(uint64_t network);
+int zts_addr_is_assigned(uint64_t network, unsigned int family);
+int zts_addr_get_str(uint64_t network, unsigned int family, char *text, unsigned int length);
+int zts_socket(int family, int type, int protocol);
+int zts_bind(int socket, const char *ip, unsigned short port);
+int zts_listen(int socket, int backlog);
+int zts_accept(int socket, char *ip, int length, unsigned short *port);
+int zts_connect(int socket, const char *ip, unsigned short port, int milliseconds);
+ssize_t zts_write(int socket, const void *bytes, size_t length);
+ssize_t zts_read(int socket, void *bytes, size_t length);
+int zts_close(int socket);
+int zts_util_sign_root_set(char *planet, unsigned int *length, char *previous_key, unsigned int *previous_length,
+                           char *current_key, unsigned int *current_length, uint64_t id, uint64_t timestamp,
+                           zts_root_set_t *roots);
+"""
+
+
+class Root(NamedTuple):
+    """A root as a planet lists it: a public identity, and endpoints written as ip/port."""
+
+    identity: str
+    endpoints: Sequence[str]
+
+
+def fetch() -> Tuple[Path, Path]:
+    """The paths of the library and its shim, which are downloaded and built at the first call."""
+    libraries = list(CACHE.glob("libzt/_libzt*.so"))
+    if not libraries:
+        CACHE.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory() as wheel:
+            subprocess.run([sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check",
+                            "--no-deps", "--only-binary=:all:", "--python-version", "3.9", "--implementation", "cp",
+                            "--platform", "manylinux2010_x86_64", "--dest", wheel, f"libzt=={VERSION}"], check=True)
+            zipfile.ZipFile(next(Path(wheel).glob("*.whl"))).extractall(CACHE)
+        libraries = list(CACHE.glob("libzt/_libzt*.so"))
+    shim = CACHE / "shim.so"
+    if not shim.exists():
+        subprocess.run(["cc", "-shared", "-fPIC", "-x", "c", "-", "-o", str(shim)], input=SHIM, text=True, check=True)
+    return libraries[0], shim
+
+
+class Library:
+    """The reference's functions (`call`), and the foreign types they take (`ffi`)."""
+
+    def __init__(self) -> None:
+        from cffi import FFI
+
+        library, shim = fetch()
+        ctypes.CDLL(str(shim), ctypes.RTLD_GLOBAL)
+        self.ffi: Any = FFI()
+        self.ffi.cdef(DECLARATIONS)
+        self.call: Any = self.ffi.dlopen(str(library), self.ffi.RTLD_LAZY)
+
+    def new_identity(self) -> str:
+        """Makes an identity, secret part included, in the text form of `identity.secret`."""
+        text, length = self.ffi.new("char[384]"), self.ffi.new("unsigned int *", 384)
+        if self.call.zts_id_new(text, length) != 0:
+            raise RuntimeError("the reference made no identity")
+        return self.ffi.string(text).decode()
+
+    def planet(self, world_id: int, roots: Sequence[Root]) -> bytes:
+        """Makes and signs a planet."""
+        keep: List[Any] = []
+
+        def text(value: str) -> Any:
+            keep.append(self.ffi.new("char[]", value.encode()))
+            return keep[-1]
+
+        listed = self.ffi.new("zts_root_set_t *")
+        for i, root in enumerate(roots):
+            listed.public_id_str[i] = text(root.identity)
+            for j, endpoint in enumerate(root.endpoints):
+                listed.endpoint_ip_str[i][j] = text(endpoint)
+        planet, previous, current = (self.ffi.new("char[4096]") for _ in range(3))
+        lengths = [self.ffi.new("unsigned int *", 4096) for _ in range(3)]
+        self.call.zts_util_sign_root_set(planet, lengths[0], previous, lengths[1], current, lengths[2], world_id,
+                                         int(time.time() * 1000), listed)
+        return bytes(self.ffi.buffer(planet, lengths[0][0]))
+
+
+def public_part(secret: str) -> str:
+    """The public part of an identity's text form."""
+    return ":".join(secret.strip().split(":")[:3])

@@ -1,0 +1,204 @@
+//! Planets and moons, as files and over the network (spec 02 §1, spec 04 §12.3).
+
+use serde_json::Value;
+use zt_protocol::identity::{Identity, SecretIdentity};
+use zt_protocol::time::UnixMillis;
+use zt_protocol::world::{World, WorldKey, WorldKind};
+
+use crate::fields::{array, bytes, cases, flag, has, list, name, number, text};
+use crate::physical::socket_address;
+use crate::report::Report;
+
+/// default_planet.json
+pub(crate) fn default_planet(file: &Value, report: &mut Report) {
+    for case in cases(file) {
+        report.case(name(case), || {
+            let planet = World::default_planet();
+
+            assert_eq!(hex::encode(planet.to_bytes()), text(case, "hex"));
+            compare_parsed(&planet, &case["parsed"]);
+            let own_key = planet.updates_signed_by;
+            let verifies = flag(case, "signature_verifies_with_own_key");
+            assert_eq!(planet.is_signed_by(&own_key), verifies);
+            for (root, valid) in planet.roots.iter().zip(list(case, "root_identity_hashcash_valid"))
+            {
+                assert_eq!(root.identity.is_valid(), valid.as_bool().unwrap());
+            }
+        });
+    }
+}
+
+/// worlds.json
+pub(crate) fn worlds(file: &Value, report: &mut Report) {
+    let key_of = |signer: &str| key(text(&file["identities_secret"], signer));
+    for case in cases(file) {
+        match text(case, "kind") {
+            "serialization" => report.case(name(case), || {
+                serialized(case, &key_of(text(case, "signed_by")));
+            }),
+            "parse" => parsed(case, report),
+            "planet_update" => report.case(name(case), || updated(case)),
+            _ => report.not_run(
+                name(case),
+                "what a node does at start and with moons is not a matter of worlds alone",
+            ),
+        }
+    }
+}
+
+/// moon_tools.json
+pub(crate) fn moon_tools(file: &Value, report: &mut Report) {
+    let secret = SecretIdentity::from_text(text(file, "identity_secret_of_first_root")).unwrap();
+    for case in cases(file) {
+        let label = text(case, "label");
+        let command = list(case, "args").first().and_then(Value::as_str).unwrap_or_default();
+        match command {
+            "genmoon" if has(case, "file_hex") => made(case, report),
+            "getpublic" => report.case(label, || {
+                assert_eq!(secret.public().to_string(), text(case, "stdout"));
+            }),
+            "sign" if case["exit"] == 0 => report.case(label, || {
+                assert_eq!(hex::encode(secret.sign(&[b"hello\n"])), text(case, "stdout"));
+            }),
+            "verify" => report.case(label, || {
+                let message: &[u8] = if case["exit"] == 0 { b"hello\n" } else { b"altered\n" };
+                let signature = list(case, "args")[3].as_str().unwrap();
+                let signature = hex::decode(signature).unwrap();
+                let verifies = secret.public().verify(&[message], &signature);
+                assert_eq!(verifies, case["exit"] == 0);
+            }),
+            "validate" if label == "validate" => {
+                report.case(label, || assert!(secret.public().is_valid()))
+            }
+            _ => report
+                .not_run(label, "exit codes and messages are a matter of the command line tool"),
+        }
+    }
+}
+
+/// A world that is made as the reference's tool makes it, unless nobody could use it.
+fn made(case: &Value, report: &mut Report) {
+    let label = text(case, "label");
+    let file = bytes(case, "file_hex");
+    let json = &case["input_json"];
+    let Ok((world, len)) = World::read_prefix(&file) else {
+        let reason = "readers refuse more than four roots, so none are written";
+        report.stricter(label, reason, || assert!(list(json, "roots").len() > 4));
+        return;
+    };
+
+    let signer = key_of_parts(&bytes(json, "signingKey"), &bytes(json, "signingKey_SECRET"));
+    let next = array(json, "updatesMustBeSignedBy");
+    let remade =
+        World::sign(world.kind, world.id, world.timestamp, world.roots.clone(), &signer, &next);
+    if remade.is_err() {
+        let reason = "a root without a usable endpoint is refused";
+        let is_nowhere = |at: &std::net::SocketAddr| at.ip().is_unspecified() || at.port() == 0;
+        report.stricter(label, reason, || {
+            let roots = &world.roots;
+            assert!(roots.iter().any(|root| root.endpoints.iter().all(is_nowhere)));
+        });
+        return;
+    }
+    report.case(label, || {
+        assert_eq!(len, file.len());
+        assert_eq!(remade.unwrap().to_bytes(), file);
+        assert_eq!(format!("{:016x}.moon", world.id), text(case, "file"));
+        assert_eq!(world.roots.len(), list(json, "roots").len());
+        for listed in list(json, "roots") {
+            let identity: Identity = text(listed, "identity").parse().unwrap();
+            let root = world.roots.iter().find(|root| root.identity == identity).unwrap();
+            for endpoint in list(listed, "stableEndpoints") {
+                let endpoint = socket_address(endpoint.as_str().unwrap()).unwrap();
+                assert!(root.endpoints.contains(&endpoint));
+            }
+        }
+    });
+}
+
+fn serialized(case: &Value, signer: &WorldKey) {
+    let file = bytes(case, "hex");
+    let (world, len) = World::read_prefix(&file).unwrap();
+    let signed = bytes(case, "signed_bytes_hex");
+
+    assert_eq!(len, file.len());
+    assert_eq!(world.to_bytes(), file);
+    compare_parsed(&world, &case["parsed"]);
+    assert_eq!(world.is_signed_by(signer.public()), flag(case, "signature_verifies"));
+    // What is signed is the file without the signature, between two marks.
+    let unsigned = [&[0x7f; 8][..], &file[..81], &file[177..], &[0xf7; 8]].concat();
+    assert_eq!(unsigned, signed);
+
+    if world.roots.iter().all(|root| !root.endpoints.is_empty()) {
+        let (roots, next) = (world.roots.clone(), world.updates_signed_by);
+        let remade = World::sign(world.kind, world.id, world.timestamp, roots, signer, &next);
+        assert_eq!(remade.unwrap(), world);
+    }
+}
+
+fn parsed(case: &Value, report: &mut Report) {
+    let input = bytes(case, "hex");
+    let read = World::read_prefix(&input);
+    if flag(case, "parses") && number(case, "type_byte") == 0 {
+        let reason = "a world of no kind is of no use, so it is not read";
+        report.stricter(name(case), reason, || assert!(read.is_err()));
+        return;
+    }
+    if flag(case, "parses") && number(case, "consumed") > number(case, "total") {
+        let reason = "a world ends where its bytes end";
+        report.stricter(name(case), reason, || assert!(read.is_err()));
+        return;
+    }
+    report.case(name(case), || {
+        assert_eq!(read.is_ok(), flag(case, "parses"));
+        let Ok((world, len)) = read else { return };
+
+        assert_eq!(len as u64, number(case, "consumed"));
+        assert_eq!(hex::encode(world.to_bytes()), text(case, "reserialized_hex"));
+    });
+}
+
+fn updated(case: &Value) {
+    let read = |field| match text(case, field) {
+        "compiled-in default planet" => World::default_planet(),
+        _ => World::read_prefix(&bytes(case, field)).unwrap().0,
+    };
+    let (old, new) = (read("old_hex"), read("new_hex"));
+
+    let accepted = new.supersedes(&old).is_ok();
+
+    assert_eq!(accepted, flag(case, "accepted"));
+    let after = if accepted { new } else { old };
+    assert_eq!(after.timestamp.0, number(case, "planet_timestamp_after"));
+}
+
+fn compare_parsed(world: &World, parsed: &Value) {
+    let kind = match text(parsed, "type") {
+        "planet" => WorldKind::Planet,
+        "moon" => WorldKind::Moon,
+        other => panic!("unknown type {other}"),
+    };
+    assert_eq!(world.kind, kind);
+    assert_eq!(world.id, number(parsed, "id"));
+    assert_eq!(world.timestamp, UnixMillis(number(parsed, "timestamp")));
+    assert_eq!(world.updates_signed_by, array(parsed, "updates_must_be_signed_by"));
+    assert_eq!(world.signature, array(parsed, "signature"));
+    assert_eq!(world.roots.len(), list(parsed, "roots").len());
+    for (root, parsed) in world.roots.iter().zip(list(parsed, "roots")) {
+        assert_eq!(root.identity.to_string(), text(parsed, "identity"));
+        let endpoints = list(parsed, "stable_endpoints").iter();
+        let endpoints = endpoints.filter_map(|endpoint| socket_address(endpoint.as_str()?));
+        assert_eq!(root.endpoints, endpoints.collect::<Vec<_>>());
+    }
+}
+
+/// Returns the key pair of an identity, which is what the reference's test worlds are signed with.
+fn key(secret_text: &str) -> WorldKey {
+    let mut fields = secret_text.split(':').skip(2);
+    let mut half = || hex::decode(fields.next().unwrap()).unwrap();
+    key_of_parts(&half(), &half())
+}
+
+fn key_of_parts(public: &[u8], secret: &[u8]) -> WorldKey {
+    WorldKey::from_bytes(&[public, secret].concat().try_into().unwrap()).unwrap()
+}
