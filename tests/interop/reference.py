@@ -1,8 +1,8 @@
-"""The reference: an unmodified ZeroTier V1 node, libzt 1.8.4 as published on PyPI.
+"""The reference: an unmodified ZeroTier V1 node, the library libzt as published on PyPI.
 
-It shares no code with this project, so whatever it accepts, the protocol accepts. The wheel is for
-CPython 3.9, but its library needs no Python: it is called through cffi. Three symbols that the
-published library leaves undefined (its Linux route watcher, which it never calls) come from a shim.
+It shares no code with this project, so whatever it accepts, the protocol accepts. The wheels are for
+CPython 3.9, but the library needs none of it: it is called through cffi. Three symbols that 1.8.4
+leaves undefined (its Linux route watcher, which it never calls) come from a shim.
 """
 from __future__ import annotations
 
@@ -16,8 +16,11 @@ import zipfile
 from pathlib import Path
 from typing import Any, List, NamedTuple, Sequence, Tuple
 
-VERSION = "1.8.4"
-CACHE = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "libzt" / f"reference-{VERSION}"
+CURRENT = "1.8.4"
+WITHOUT_AES = "1.4.2"
+"""Announces no AES-GMAC-SIV, so that peers talk to it in suite 1, Salsa20/12 with Poly1305."""
+
+CACHE = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "libzt"
 
 SHIM = """
 void created(void)   __asm__("_ZN8ZeroTier12LinuxNetLinkC1Ev");
@@ -65,18 +68,19 @@ class Root(NamedTuple):
     endpoints: Sequence[str]
 
 
-def fetch() -> Tuple[Path, Path]:
+def fetch(version: str) -> Tuple[Path, Path]:
     """The paths of the library and its shim, which are downloaded and built at the first call."""
-    libraries = list(CACHE.glob("libzt/_libzt*.so"))
+    cache = CACHE / f"reference-{version}"
+    libraries = list(cache.glob("libzt/_libzt*.so"))
     if not libraries:
-        CACHE.mkdir(parents=True, exist_ok=True)
+        cache.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory() as wheel:
             subprocess.run([sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check",
                             "--no-deps", "--only-binary=:all:", "--python-version", "3.9", "--implementation", "cp",
-                            "--platform", "manylinux2010_x86_64", "--dest", wheel, f"libzt=={VERSION}"], check=True)
-            zipfile.ZipFile(next(Path(wheel).glob("*.whl"))).extractall(CACHE)
-        libraries = list(CACHE.glob("libzt/_libzt*.so"))
-    shim = CACHE / "shim.so"
+                            "--platform", "manylinux2010_x86_64", "--dest", wheel, f"libzt=={version}"], check=True)
+            zipfile.ZipFile(next(Path(wheel).glob("*.whl"))).extractall(cache)
+        libraries = list(cache.glob("libzt/_libzt*.so"))
+    shim = cache / "shim.so"
     if not shim.exists():
         subprocess.run(["cc", "-shared", "-fPIC", "-x", "c", "-", "-o", str(shim)], input=SHIM, text=True, check=True)
     return libraries[0], shim
@@ -85,10 +89,10 @@ def fetch() -> Tuple[Path, Path]:
 class Library:
     """The reference's functions (`call`), and the foreign types they take (`ffi`)."""
 
-    def __init__(self) -> None:
+    def __init__(self, version: str = CURRENT) -> None:
         from cffi import FFI
 
-        library, shim = fetch()
+        library, shim = fetch(version)
         ctypes.CDLL(str(shim), ctypes.RTLD_GLOBAL)
         self.ffi: Any = FFI()
         self.ffi.cdef(DECLARATIONS)
@@ -99,7 +103,7 @@ class Library:
         text, length = self.ffi.new("char[384]"), self.ffi.new("unsigned int *", 384)
         if self.call.zts_id_new(text, length) != 0:
             raise RuntimeError("the reference made no identity")
-        return self.ffi.string(text).decode()
+        return str(self.ffi.string(text).decode())
 
     def planet(self, world_id: int, roots: Sequence[Root]) -> bytes:
         """Makes and signs a planet."""

@@ -1,6 +1,6 @@
 """One reference node as a process: told what to do on stdin, says what happened on stdout.
 
-    python reference_node.py --home DIR --planet FILE --port N
+    python reference_node.py --home DIR --planet FILE --port N [--version V]
 
 Both directions are one JSON object a line. It begins with {"event":"online","address":…}. Told
 
@@ -21,7 +21,7 @@ import time
 from pathlib import Path
 from typing import Any, Callable, Dict, List
 
-from reference import Library
+from reference import CURRENT, Library
 
 AF_INET, AF_INET6, SOCK_STREAM = 2, 10, 1
 ADDRESS_TEXT = 46
@@ -43,8 +43,8 @@ def family(ip: str) -> int:
 class ReferenceNode:
     """The node of this process; the library holds no more than one."""
 
-    def __init__(self, home: Path, planet: bytes, port: int) -> None:
-        self._library = Library()
+    def __init__(self, home: Path, planet: bytes, port: int, version: str) -> None:
+        self._library = Library(version)
         self._zt = self._library.call
         home.mkdir(parents=True, exist_ok=True)
         self._zt.zts_init_set_roots(planet, len(planet))
@@ -107,7 +107,7 @@ class ReferenceNode:
 
     def _connected(self, ip: str, port: int) -> int:
         """A connected socket, or -1."""
-        socket = self._zt.zts_socket(family(ip), SOCK_STREAM, 0)
+        socket: int = self._zt.zts_socket(family(ip), SOCK_STREAM, 0)
         if self._zt.zts_connect(socket, ip.encode(), port, 20_000) == 0:
             return socket
         self._zt.zts_close(socket)
@@ -168,9 +168,10 @@ def main() -> None:
     parser.add_argument("--home", type=Path, required=True)
     parser.add_argument("--planet", type=Path, required=True)
     parser.add_argument("--port", type=int, required=True)
+    parser.add_argument("--version", default=CURRENT)
     arguments = parser.parse_args()
     run_one_thread_at_a_time()
-    node = ReferenceNode(arguments.home, arguments.planet.read_bytes(), arguments.port)
+    node = ReferenceNode(arguments.home, arguments.planet.read_bytes(), arguments.port, arguments.version)
     in_background(node.come_online)
     for line in sys.stdin:
         command: Dict[str, Any] = json.loads(line)

@@ -1,12 +1,83 @@
-"""What must hold between our nodes and the reference's. Each scenario is a function of a fresh world."""
+"""What must hold between our nodes and the reference's.
+
+Each scenario is a function of a fresh world. It returns normally if all holds, and what it measured,
+if it measures, as text.
+"""
 from __future__ import annotations
 
-from world import PORT, Reference, World
-from reference import Library, Root, public_part
+import time
+from typing import Callable, List, Optional
+
+from reference import WITHOUT_AES, Library, Root, public_part
+from world import PORT, Ours, Reference, World
 
 MEGABYTE = 1 << 20
+A_FEW_BYTES = 64
+
 PLANET_ID = 149604618
 ADHOC_ALL_PORTS = "ff0000ffff000000"
+VIRTUAL_POOL = "10.77.0.10-10.77.0.99"
+VIRTUAL_ROUTE = "10.77.0.0/24"
+
+COLD_START_SECONDS = 1.0
+IDLE_MEGABYTES = 12.0
+IDLE_FOR_SECONDS = 30.0
+RELAY_RECOVERY_SECONDS = 90.0
+
+
+class PrivateNetwork:
+    """A root, a controller with one private network, and a member, all ours, and reference nodes."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        for name in ("root", "controller", "member"):
+            world.run_zt("id", "new", "--out", str(world.home(name)))
+        self.planet = world.file("planet")
+        world.run_zt("planet", "make", "--out", str(self.planet),
+                     f"{world.home('root') / 'identity.public'}={world.host('root').ip}/{PORT}")
+        self.id = world.run_zt("network", "create", "--home", str(world.home("controller")), "--private",
+                               "--pool", VIRTUAL_POOL, "--route", VIRTUAL_ROUTE)
+        self.root = Ours(world, "root", self.planet, ["--no-tun"])
+        self.controller = Ours(world, "controller", self.planet, ["--no-tun", "--controller"])
+        self.member = Ours(world, "member", self.planet, ["--tun", "zt0", "--join", self.id])
+
+    def allow(self, address: str) -> None:
+        self._world.run_zt("network", "allow", "--home", str(self._world.home("controller")), self.id, address)
+
+    def start(self) -> None:
+        """Starts our nodes, and lets our member in."""
+        for node in (self.root, self.controller, self.member):
+            node.start()
+        for node in (self.root, self.controller, self.member):
+            node.come_online()
+        self.allow(self.member.address)
+        self.member.echo(self.member.ip(self.id))
+
+    def add_reference(self, name: str, **options: str) -> Reference:
+        """Adds a reference node. It is refused, is let in, and has an echo server when this returns."""
+        node = Reference(self._world, name, self.planet, **options)
+        node.come_online()
+        node.join(self.id)
+        node.speaker.wait("network", 20, lambda e: e["status"] == "ACCESS_DENIED")
+        self.allow(node.address)
+        node.echo(node.ip(self.id))
+        return node
+
+    def exchange(self, reference: Reference) -> None:
+        """Sends 1 MiB from each to the other and back again."""
+        member_ip, reference_ip = self.member.ip(self.id), reference.ip(self.id)
+        self.member.ping(reference_ip)
+        self.member.exchange(reference_ip, MEGABYTE)
+        reference.exchange(member_ip, MEGABYTE)
+
+    def exchange_directly(self, reference: Reference) -> None:
+        """`exchange`, and the traffic must not pass the root."""
+        self.member.ping(reference.ip(self.id))
+        self.member.wait_for_direct_path(reference)
+        before = self._world.internet.counted(self.member.host, reference.host)
+        self.exchange(reference)
+        passed = self._world.internet.counted(self.member.host, reference.host) - before
+        assert passed > 4 * MEGABYTE, f"only {passed} bytes went directly"
 
 
 def reference_only(world: World) -> None:
@@ -31,4 +102,114 @@ def reference_only(world: World) -> None:
     assert world.internet.counted(one.host, two.host) > 2 * MEGABYTE, "the traffic took another way"
 
 
-ALL = [reference_only]
+def join_and_exchange(world: World) -> None:
+    """A reference node joins our controller's network through our root, and talks directly to our member."""
+    network = PrivateNetwork(world)
+    network.start()
+    reference = network.add_reference("reference")
+    world.internet.count(network.member.host, reference.host)
+    network.exchange_directly(reference)
+
+
+def join_and_exchange_in_suite_1(world: World) -> None:
+    """The same with a reference node that knows no AES."""
+    network = PrivateNetwork(world)
+    network.start()
+    reference = network.add_reference("reference", version=WITHOUT_AES)
+    world.internet.count(network.member.host, reference.host)
+    network.exchange_directly(reference)
+
+
+def relayed_when_direct_paths_are_blocked(world: World) -> str:
+    """Member and reference node reach only the root: traffic is relayed, also by a root that was restarted."""
+    network = PrivateNetwork(world)
+    world.internet.block(world.host("member"), world.host("reference"))
+    world.internet.count(world.host("root"), world.host("reference"))
+    network.start()
+    reference = network.add_reference("reference")
+    network.exchange(reference)
+    assert network.member.path_to(reference) == "relay", network.member.path_to(reference)
+    relayed = world.internet.counted(network.root.host, reference.host)
+    assert relayed > 4 * MEGABYTE, f"only {relayed} bytes went through the root"
+
+    network.root.speaker.stop()
+    network.root.start()
+    restarted = time.monotonic()
+    network.member.ping(reference.ip(network.id), RELAY_RECOVERY_SECONDS)
+    recovered = time.monotonic() - restarted
+    network.exchange(reference)
+    return f"relaying again {recovered:.1f} s after the root was"
+
+
+def exchange_after_root_restart(world: World) -> None:
+    """Direct paths outlive the root, and a root that comes back serves old and new members."""
+    network = PrivateNetwork(world)
+    network.start()
+    reference = network.add_reference("reference")
+    world.internet.count(network.member.host, reference.host)
+    network.exchange_directly(reference)
+
+    network.root.speaker.stop()
+    network.exchange_directly(reference)
+
+    network.root.start()
+    network.root.come_online()
+    network.exchange_directly(reference)
+    newcomer = network.add_reference("newcomer")
+    world.internet.count(network.member.host, newcomer.host)
+    network.exchange_directly(newcomer)
+
+
+def all_pairs_ping(world: World) -> None:
+    """Two reference nodes and our member reach each other in all pairs."""
+    network = PrivateNetwork(world)
+    network.start()
+    references = [network.add_reference(name) for name in ("one", "two")]
+    nodes = [network.member, *references]
+    for reference in references:
+        network.member.ping(reference.ip(network.id))
+    for a in nodes:
+        for b in nodes:
+            if a is not b:
+                a.exchange(b.ip(network.id), A_FEW_BYTES)
+
+
+def cold_start_to_first_ping(world: World) -> str:
+    """A member that has an identity, and nothing else, is started and pings a reference node."""
+    network = PrivateNetwork(world)
+    for node in (network.root, network.controller):
+        node.start()
+        node.come_online()
+    reference = network.add_reference("reference")
+    identity = world.home("member") / "identity.public"
+    network.allow(identity.read_text().split(":")[0])
+    pinging = network.member.start_pinging(reference.ip(network.id), seconds=20)
+    started = time.time()
+    network.member.start()
+    seconds = pinging.wait("pong", 20)["at"] - started
+    assert seconds <= COLD_START_SECONDS, f"{seconds:.3f} s to the first reply"
+    return f"{seconds:.3f} s to the first reply"
+
+
+def idle_member_is_small(world: World) -> str:
+    """The resident memory of a member that has talked, and has nothing more to say."""
+    network = PrivateNetwork(world)
+    network.start()
+    reference = network.add_reference("reference")
+    network.exchange(reference)
+    time.sleep(IDLE_FOR_SECONDS)
+    resident = network.member.resident_megabytes()
+    assert resident <= IDLE_MEGABYTES, f"{resident:.1f} MB resident"
+    return f"{resident:.1f} MB resident"
+
+
+ALL: List[Callable[[World], Optional[str]]] = [
+    reference_only,
+    join_and_exchange,
+    join_and_exchange_in_suite_1,
+    relayed_when_direct_paths_are_blocked,
+    exchange_after_root_restart,
+    all_pairs_ping,
+    cold_start_to_first_ping,
+    idle_member_is_small,
+]

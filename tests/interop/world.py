@@ -1,7 +1,6 @@
 """A world of ZeroTier nodes, ours and the reference's, that is gone without a trace afterwards."""
 from __future__ import annotations
 
-import json
 import subprocess
 import sys
 import tempfile
@@ -9,8 +8,9 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Dict, List, Optional, Sequence
 
-from jsonlines import Event, Silent, Speaker
+from jsonlines import Event, Speaker
 from namespaces import Host, Internet
+from reference import CURRENT, fetch
 
 HERE = Path(__file__).parent
 PORT = 9993
@@ -48,16 +48,18 @@ def _is_ready(network: str) -> Any:
 
 def _seconds(event: Event, length: int) -> float:
     assert event["bytes"] == length, f"{event['bytes']} of {length} bytes came back from {event['ip']}"
-    return event["seconds"]
+    return float(event["seconds"])
 
 
 class Reference(Peer):
     """A reference node."""
 
-    def __init__(self, world: World, name: str, planet: Path) -> None:
+    def __init__(self, world: World, name: str, planet: Path, version: str = CURRENT) -> None:
+        fetch(version)  # here: a host has no way to a registry
         self.host = world.host(name)
         self.speaker = world.speaker(name, self.host, sys.executable, str(HERE / "reference_node.py"),
-                                     "--home", str(world.home(name)), "--planet", str(planet), "--port", str(PORT))
+                                     "--home", str(world.home(name)), "--planet", str(planet), "--port", str(PORT),
+                                     "--version", version)
 
     def come_online(self, within: float = 20) -> None:
         self.address = self.speaker.wait("online", within)["address"]
@@ -78,16 +80,15 @@ class Reference(Peer):
 class Ours(Peer):
     """A node of ours: `zt node` with the given options, in a home directory of its own."""
 
-    def __init__(self, world: World, name: str, planet: Path, options: Sequence[str], home: Optional[Path] = None) -> None:
+    def __init__(self, world: World, name: str, planet: Path, options: Sequence[str]) -> None:
         self._world = world
         self._name = name
-        self._command = [str(world.zt), "node", "--home", str(home or world.home(name)), "--port", str(PORT),
+        self._command = [str(world.zt), "node", "--home", str(world.home(name)), "--port", str(PORT),
                          "--planet", str(planet), "--json", *options]
         self.host = world.host(name)
-        self.start()
 
     def start(self) -> None:
-        """Starts it, or starts it again with the home directory that it has."""
+        """Starts it, the first time or again, with the home directory that it has."""
         self.speaker = self._world.speaker(self._name, self.host, *self._command)
 
     def come_online(self, within: float = 20) -> None:
@@ -96,13 +97,13 @@ class Ours(Peer):
     def path_to(self, peer: Peer) -> Optional[str]:
         """How it said last that it reaches `peer`: an ip/port, "relay", or None if it said nothing."""
         event = self.speaker.last("peer", lambda e: e["address"] == peer.address)
-        return event and event["path"]
+        return str(event["path"]) if event else None
 
     def wait_for_direct_path(self, peer: Peer, within: float = 20) -> str:
         """Waits until it says that it reaches `peer` directly; returns the path."""
         event = self.speaker.wait("peer", within, lambda e: e["address"] == peer.address and e["path"] != "relay")
         assert event["path"].startswith(peer.host.ip + "/"), event
-        return event["path"]
+        return str(event["path"])
 
     def echo(self, ip: str) -> None:
         self._world.speaker(f"{self._name}-echo", self.host, sys.executable, str(HERE / "kernel.py"),
