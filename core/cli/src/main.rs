@@ -1,1 +1,62 @@
-fn main() {}
+//! The `zt` command: nodes, roots, controllers, identities and planets.
+
+mod failure;
+mod id;
+mod network;
+mod node;
+mod planet;
+
+use std::io::{self, Write as _};
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// Private networks over any network: a node, root or controller of ZeroTier V1, and the tools
+/// around them.
+#[derive(Debug, Parser)]
+#[command(
+    name = "zt",
+    version,
+    arg_required_else_help = true,
+    after_help = "Exit codes: 0 done, 1 failed (the message says why and what to do), 2 wrong usage."
+)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Make and look at identities.
+    #[command(subcommand)]
+    Id(id::Id),
+    /// Make and look at planets: the signed lists of roots that nodes find each other by.
+    #[command(subcommand)]
+    Planet(planet::Planet),
+    /// Make networks of a controller and decide who is on them.
+    #[command(subcommand)]
+    Network(network::Network),
+    /// Run a node in the foreground until SIGINT or SIGTERM.
+    Node(node::Node),
+}
+
+fn main() -> ExitCode {
+    let result = match Cli::parse().command {
+        Command::Id(id) => id.run(),
+        Command::Planet(planet) => planet.run(),
+        Command::Network(network) => network.run(),
+        Command::Node(node) => node.run().map(|()| String::new()),
+    };
+
+    // A reader that has gone away, such as `head`, has seen enough.
+    match result {
+        Ok(text) => {
+            let _ = io::stdout().write_all(text.as_bytes());
+            ExitCode::SUCCESS
+        }
+        Err(failure) => {
+            let _ = writeln!(io::stderr(), "zt: {failure}");
+            ExitCode::FAILURE
+        }
+    }
+}

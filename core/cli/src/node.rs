@@ -1,0 +1,151 @@
+//! `zt node`: a node in the foreground.
+
+mod report;
+
+use std::path::PathBuf;
+
+use clap::Args;
+use log::LevelFilter;
+use tokio::runtime::Builder as RuntimeBuilder;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use zt_protocol::address::NetworkId;
+use zt_protocol::world::WorldKind;
+use zt_runtime::store::{Home, read_world};
+use zt_runtime::{Builder, DEFAULT_PORT, Event, Handle, Port};
+
+use crate::failure::Failure;
+use report::Report;
+
+/// Run a node in the foreground until SIGINT or SIGTERM.
+#[derive(Args, Debug)]
+pub(crate) struct Node {
+    /// Where the node keeps its identity and state; made if it does not exist.
+    #[arg(long, value_name = "DIR")]
+    home: PathBuf,
+    /// UDP port at every local address; 0 is any free one.
+    #[arg(long, value_name = "N", default_value_t = DEFAULT_PORT)]
+    port: u16,
+    /// The roots to use instead of those in the home directory.
+    #[arg(long, value_name = "FILE")]
+    planet: Option<PathBuf>,
+    /// Join this network, beside those joined before; may be repeated.
+    #[arg(long = "join", value_name = "NWID")]
+    networks: Vec<NetworkId>,
+    /// Name the interface of the first network; others are named after their networks.
+    #[arg(long, value_name = "NAME", group = "interface")]
+    tun: Option<String>,
+    /// The same, but for Ethernet frames instead of IP packets.
+    #[arg(long, value_name = "NAME", group = "interface")]
+    tap: Option<String>,
+    /// Take part in networks without an interface; needs no rights.
+    #[arg(long, group = "interface")]
+    no_tun: bool,
+    /// Serve the networks made by `zt network create` with this home directory.
+    #[arg(long)]
+    controller: bool,
+    /// Print events as one JSON object per line, and log only warnings.
+    #[arg(long)]
+    json: bool,
+}
+
+impl Node {
+    pub(crate) fn run(self) -> Result<(), Failure> {
+        let level = if self.json { LevelFilter::Warn } else { LevelFilter::Info };
+        env_logger::Builder::new().filter_level(level).parse_default_env().init();
+
+        // One thread drives the node; disks are waited for on others.
+        let runtime = RuntimeBuilder::new_current_thread().enable_all().build();
+        runtime.map_err(Failure::Runtime)?.block_on(self.run_until_signal())
+    }
+
+    async fn run_until_signal(self) -> Result<(), Failure> {
+        let mut signals = Signals::listen().map_err(Failure::Runtime)?;
+        let report = Report::new(self.json);
+        let networks = self.networks_to_join()?;
+        let node = self.start().await?;
+        report.started(&node);
+
+        let result = tokio::select! {
+            result = self.serve(&node, &networks, &report) => result,
+            () = signals.received() => Ok(()),
+        };
+        tokio::select! {
+            () = node.shutdown() => {}
+            // Whoever insists does not wait for the disk.
+            () = signals.received() => {}
+        }
+        report.stopped();
+        result
+    }
+
+    /// Returns the networks named on the command line, then those joined before.
+    fn networks_to_join(&self) -> Result<Vec<NetworkId>, Failure> {
+        let mut networks = self.networks.clone();
+        networks.extend(Home::new(&self.home).networks()?);
+        let mut seen = std::collections::BTreeSet::new();
+        networks.retain(|&network| seen.insert(network));
+        Ok(networks)
+    }
+
+    async fn start(&self) -> Result<Handle, Failure> {
+        let mut builder = Builder::new(&self.home).port(self.port).controller(self.controller);
+        if let Some(file) = &self.planet {
+            builder = builder.planet(read_world(file, WorldKind::Planet)?);
+        }
+        Ok(builder.start().await?)
+    }
+
+    /// Joins the networks and reports what happens, until the node stops or cannot go on.
+    async fn serve(
+        &self,
+        node: &Handle,
+        networks: &[NetworkId],
+        report: &Report,
+    ) -> Result<(), Failure> {
+        for (index, &network) in networks.iter().enumerate() {
+            let joined = node.join(network, self.port_of(index)).await;
+            joined.map_err(|error| Failure::Join(network, error))?;
+        }
+        while let Some(event) = node.next_event().await {
+            report.event(node.address(), &event);
+            if event == Event::IdentityCollision {
+                return Err(Failure::Collision(node.address()));
+            }
+        }
+        Ok(())
+    }
+
+    /// Returns the port of the network that is joined as number `index`, counted from 0.
+    fn port_of(&self, index: usize) -> Port {
+        let name = |name: &Option<String>| name.clone().filter(|_| index == 0);
+        if self.no_tun {
+            Port::None
+        } else if self.tap.is_some() {
+            Port::Tap { name: name(&self.tap) }
+        } else {
+            Port::Tun { name: name(&self.tun) }
+        }
+    }
+}
+
+/// The signals that end a program.
+struct Signals {
+    interrupt: Signal,
+    terminate: Signal,
+}
+
+impl Signals {
+    fn listen() -> std::io::Result<Self> {
+        Ok(Self {
+            interrupt: signal(SignalKind::interrupt())?,
+            terminate: signal(SignalKind::terminate())?,
+        })
+    }
+
+    async fn received(&mut self) {
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+        }
+    }
+}

@@ -1,0 +1,179 @@
+//! What a running node tells its user: a log for people, or lines of JSON for programs.
+
+use std::io::{self, Write as _};
+use std::net::SocketAddr;
+
+use serde_json::{Value, json};
+use zt_protocol::address::Address;
+use zt_protocol::event::{NetworkStatus, Route, Standing};
+use zt_runtime::{Event, Handle};
+
+/// Tells the user.
+pub(super) struct Report {
+    json: bool,
+}
+
+impl Report {
+    pub(super) const fn new(json: bool) -> Self {
+        Self { json }
+    }
+
+    pub(super) fn started(&self, node: &Handle) {
+        let (address, ports) = (node.address(), node.local_ports());
+        if self.json {
+            let address = address.to_string();
+            print(&json!({ "event": "started", "address": address, "ports": ports }));
+        } else {
+            log::info!(ports:?; "node {address} is running");
+        }
+    }
+
+    pub(super) fn stopped(&self) {
+        if self.json {
+            print(&json!({ "event": "stopped" }));
+        } else {
+            log::info!("stopped");
+        }
+    }
+
+    /// Reports an event of node `me`.
+    pub(super) fn event(&self, me: Address, event: &Event) {
+        if !self.json {
+            return log_event(event);
+        }
+        if let Some(object) = to_json(me, event) {
+            print(&object);
+        }
+    }
+}
+
+/// Prints a line on standard output at once, for a program may be waiting for it.
+fn print(object: &Value) {
+    let mut out = io::stdout().lock();
+    // A reader that has gone away does not stop the node.
+    let _ = writeln!(out, "{object}").and_then(|()| out.flush());
+}
+
+fn to_json(me: Address, event: &Event) -> Option<Value> {
+    let object = match event {
+        Event::Online(true) => json!({ "event": "online", "address": me.to_string() }),
+        Event::Online(false) => json!({ "event": "offline", "address": me.to_string() }),
+        Event::Network(status) => network_to_json(status),
+        Event::NetworkLeft(network) => json!({ "event": "left", "id": network.to_string() }),
+        Event::Peer { address, path } => json!({
+            "event": "peer",
+            "address": address.to_string(),
+            "path": path.map_or_else(|| "relay".to_owned(), endpoint),
+        }),
+        Event::IdentityCollision => json!({ "event": "collision", "address": me.to_string() }),
+        Event::InterfaceLost(network) => {
+            json!({ "event": "interface lost", "id": network.to_string() })
+        }
+        _ => return None,
+    };
+    Some(object)
+}
+
+fn network_to_json(status: &NetworkStatus) -> Value {
+    let addresses: Vec<_> =
+        status.addresses.iter().map(|(ip, bits)| format!("{ip}/{bits}")).collect();
+    let routes: Vec<_> = status.routes.iter().map(route_to_json).collect();
+    json!({
+        "event": "network",
+        "id": status.id.to_string(),
+        "status": status.standing.name(),
+        "name": status.name,
+        "mac": status.mac.to_string(),
+        "mtu": status.mtu,
+        "addresses": addresses,
+        "routes": routes,
+    })
+}
+
+fn route_to_json(route: &Route) -> Value {
+    json!({
+        "target": format!("{}/{}", route.target, route.bits),
+        "via": route.via.map(|via| via.to_string()),
+    })
+}
+
+/// Writes an endpoint as ZeroTier's tools do.
+fn endpoint(path: SocketAddr) -> String {
+    format!("{}/{}", path.ip(), path.port())
+}
+
+fn log_event(event: &Event) {
+    match event {
+        Event::Online(true) => log::info!("online"),
+        Event::Online(false) => log::warn!("offline: no root answers"),
+        Event::Network(status) => log_network(status),
+        Event::NetworkLeft(network) => log::info!("network {network}: left"),
+        Event::Peer { address, path: Some(path) } => {
+            log::info!("peer {address}: direct");
+            log::debug!(path:% = endpoint(*path); "peer {address}");
+        }
+        Event::Peer { address, path: None } => log::info!("peer {address}: relayed"),
+        Event::IdentityCollision => log::error!("another node has this node's address"),
+        Event::InterfaceLost(network) => {
+            log::warn!("network {network}: somebody removed its interface; restart to get it back");
+        }
+        _ => {}
+    }
+}
+
+fn log_network(status: &NetworkStatus) {
+    let id = status.id;
+    let controller = id.controller();
+    match status.standing {
+        Standing::RequestingConfiguration => {
+            log::info!("network {id}: asking controller {controller}");
+        }
+        Standing::Ok => {
+            let addresses: Vec<_> =
+                status.addresses.iter().map(|(ip, bits)| format!("{ip}/{bits}")).collect();
+            log::info!("network {id}: ok, addresses {}", addresses.join(", "));
+        }
+        Standing::AccessDenied => {
+            log::warn!("network {id}: access denied; have controller {controller} allow this node")
+        }
+        Standing::NotFound => {
+            log::warn!("network {id}: unknown network; controller {controller} has none of this ID")
+        }
+        Standing::AuthenticationRequired => log::warn!("network {id}: its users have to log in"),
+        Standing::UnsupportedRules => {
+            log::warn!("network {id}: it has rules this version cannot apply, so no traffic passes")
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use zt_protocol::address::{Mac, NetworkId};
+
+    use super::*;
+
+    const ME: Address = Address::from_u64(0x80_56c2_e21c);
+
+    #[test]
+    fn events_are_objects_named_by_their_kind() {
+        let network = Event::Network(Box::new(NetworkStatus {
+            id: NetworkId::new(ME, 1),
+            standing: Standing::Ok,
+            name: "lab".to_owned(),
+            mac: Mac::ZERO,
+            mtu: 2_800,
+            addresses: vec![("10.1.0.5".parse().unwrap(), 24)],
+            routes: Vec::new(),
+        }));
+        let relayed = Event::Peer { address: ME, path: None };
+        let direct = Event::Peer { address: ME, path: Some("[2001:db8::1]:7".parse().unwrap()) };
+
+        let online = to_json(ME, &Event::Online(true)).unwrap();
+        assert_eq!(online, json!({ "event": "online", "address": "8056c2e21c" }));
+        let network = to_json(ME, &network).unwrap();
+        assert_eq!(network["status"], "OK");
+        assert_eq!(network["addresses"], json!(["10.1.0.5/24"]));
+        assert_eq!(to_json(ME, &relayed).unwrap()["path"], "relay");
+        assert_eq!(to_json(ME, &direct).unwrap()["path"], "2001:db8::1/7");
+    }
+}
