@@ -1,4 +1,5 @@
 //! The `zt` command as its users meet it: what it prints, and how it fails.
+#![allow(clippy::unwrap_used, reason = "a test's helpers may panic as its tests may")]
 
 use std::fs;
 use std::net::UdpSocket;
