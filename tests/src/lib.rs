@@ -1,9 +1,15 @@
 //! What the tests of libzt share: the simulated world, and a node on a bench.
 //!
 //! - [`sim`]: a whole network of nodes in simulated time,
+//! - [`vector_node`]: one node, fed datagrams by hand,
+//! - [`packet`], [`persona`]: packets and identities from the specification, sharing no code with
+//!   the node,
 //! - [`wires`]: where a node under test puts what it sends,
 //! - [`identities`]: identities made beforehand.
 
 pub mod identities;
+pub mod packet;
+pub mod persona;
 pub mod sim;
+pub mod vector_node;
 pub mod wires;

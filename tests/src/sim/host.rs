@@ -104,10 +104,17 @@ impl Host {
         self.power = Power::On;
         self.stack.networks.clear();
 
-        // From the last key to the first: what a node controls comes before what it joins.
-        let stored = self.disk.iter().rev();
+        // What a node controls comes before what it joins, and a network before its members.
+        let rank = |key: &StoreKey| match key {
+            StoreKey::ControllerNetwork(_) => 0,
+            StoreKey::ControllerMember(..) => 1,
+            StoreKey::Planet | StoreKey::Moon(_) | StoreKey::Peer(_) | StoreKey::Network(_) => 2,
+        };
+        let mut stored: Vec<_> = self.disk.iter().collect();
+        stored.sort_by_key(|(key, _)| rank(key));
         let mut commands = vec![Command::LocalAddresses(addresses)];
-        commands.extend(stored.filter_map(|(key, value)| load(*key, value, self.stack.mode)));
+        commands
+            .extend(stored.iter().filter_map(|(key, value)| load(**key, value, self.stack.mode)));
         let sent = commands.into_iter().map(|command| {
             self.command(now, command).expect("what a node has stored can be loaded again")
         });

@@ -12,6 +12,7 @@
 #![allow(clippy::print_stdout, reason = "what was run has to be seen")]
 #![allow(clippy::unwrap_used, reason = "a panic in a case is how the case fails")]
 
+mod bench;
 mod config;
 mod controller;
 mod controller_exchange;
@@ -19,13 +20,17 @@ mod credentials;
 mod dictionary;
 mod fields;
 mod fragments;
+mod hello;
 mod identity;
 mod names;
 mod packets;
+mod paths;
 mod physical;
 mod primitives;
+mod relays;
 mod report;
 mod rules;
+mod whois;
 mod worlds;
 
 use std::path::{Path, PathBuf};
@@ -49,7 +54,10 @@ const RUNNERS: &[(&str, Runner)] = &[
     ("controller_exchange.json", controller_exchange::run),
     ("default_planet.json", worlds::default_planet),
     ("dictionary.json", dictionary::run),
+    ("echo.json", paths::echo),
+    ("error.json", paths::error),
     ("fragments.json", fragments::run),
+    ("hello.json", hello::hello),
     ("identity.json", identity::run),
     ("inetaddress.json", physical::run),
     ("kbkdf.json", primitives::kbkdf),
@@ -58,12 +66,18 @@ const RUNNERS: &[(&str, Runner)] = &[
     ("moon_tools.json", worlds::moon_tools),
     ("network_config.json", config::run),
     ("ownership.json", credentials::ownership),
+    ("push_direct_paths.json", paths::push_direct_paths),
+    ("relay.json", relays::relay),
+    ("relay_unite.json", relays::unite),
+    ("rendezvous.json", paths::rendezvous),
     ("revocation.json", credentials::revocation),
     ("rules.json", rules::rules),
     ("rules_json.json", rules::rules_json),
     ("salsa_poly_packets.json", packets::sealed),
+    ("self_awareness.json", paths::self_awareness),
     ("signatures.json", primitives::signatures),
     ("tag.json", credentials::tag),
+    ("whois.json", whois::run),
     ("worlds.json", worlds::worlds),
 ];
 

@@ -1,0 +1,104 @@
+//! HELLO and its answer (spec 02 §2.1, §2.2).
+
+use serde_json::Value;
+use zt_protocol::node::Config;
+use zt_protocol::world::World;
+use zt_tests::vector_node::VectorNode;
+
+use crate::bench::{A_AT, R_AT, assert_all_sent, endpoint, node, secret};
+use crate::fields::{bytes, cases, flag, has, list, name, number, text};
+use crate::report::Report;
+
+/// hello.json
+pub(crate) fn hello(file: &Value, report: &mut Report) {
+    let [sent, answered, with_moons, with_updates, received @ ..] = cases(file) else {
+        panic!("the file begins with two exchanges");
+    };
+    report.case(name(sent), || first_hello(file, sent));
+    report.case(name(answered), || answer_to_hello(file, sent, answered));
+    report.not_run(name(with_moons), "moons cannot be orbited yet, so none is announced");
+    report.case(name(with_updates), || answer_with_worlds(file, with_moons, with_updates));
+    for case in received {
+        report.case(name(case), || received_hello(file, case));
+    }
+}
+
+/// A's first HELLO, which goes out at once.
+fn first_hello(file: &Value, case: &Value) {
+    let mut leaf = node(file, "A");
+
+    let sent = leaf.pass_until(0);
+
+    assert_all_sent(&leaf, std::slice::from_ref(case), sent);
+}
+
+/// R's answer to A's first HELLO, which is all it knows of A.
+fn answer_to_hello(file: &Value, hello: &Value, answer: &Value) {
+    let mut root = node(file, "R");
+    root.pass_until(number(answer, "t_ms"));
+
+    let sent = root.feed(endpoint(A_AT), &bytes(hello, "wire"));
+
+    let answers = sent.into_iter().filter(|reply| reply.packet.as_ref().unwrap().verb == 3);
+    assert_all_sent(&root, std::slice::from_ref(answer), answers.collect());
+}
+
+/// R's answer to a HELLO that announces an older planet, an older moon and a moon it lacks.
+fn answer_with_worlds(file: &Value, hello: &Value, answer: &Value) {
+    let payload = bytes(&answer["decoded"], "payload");
+    // The answer has 24 bytes before the address and 9 up to the worlds.
+    let (planet, len) = World::read_prefix(&payload[31..]).unwrap();
+    let (moon, _) = World::read_prefix(&payload[31 + len..]).unwrap();
+    assert_eq!(planet.timestamp.0, number(answer, "planet_timestamp_of_A_after"));
+    assert_eq!(moon.timestamp.0, number(answer, "moon_timestamp_of_A_after"));
+    let config = Config {
+        planet,
+        moons: vec![moon],
+        controller: false,
+        platform: "linux/x86_64",
+        allow_loopback: false,
+    };
+    let mut root = VectorNode::with_config(secret(file, "R"), endpoint(R_AT), config);
+    root.play(secret(file, "A"));
+    root.pass_until(number(answer, "t_ms"));
+
+    let sent = root.feed(endpoint(A_AT), &bytes(hello, "wire"));
+
+    let answers = sent.into_iter().filter(|reply| reply.packet.as_ref().unwrap().verb == 3);
+    assert_all_sent(&root, std::slice::from_ref(answer), answers.collect());
+}
+
+/// R gets a HELLO from A, of whom it knows nothing unless the case says so.
+fn received_hello(file: &Value, case: &Value) {
+    // The planet of R is in the answers that push it; its own key signs nothing here.
+    let mut root = VectorNode::new(secret(file, "R"), endpoint(R_AT), signed_planet(file));
+    let sender = root.play(secret(file, "A"));
+    let claimed = match case["sender_identity_secret"].as_str() {
+        Some(claimed) => root.play(claimed),
+        None => sender,
+    };
+    root.pass_until(3000);
+    if text(case, "expected").contains("had processed a valid HELLO") {
+        let hello = root.hello(sender, 12);
+        // From elsewhere, so that the path of the case is still to be confirmed.
+        root.feed(endpoint("5.2.0.77/9993"), &hello);
+        root.pass_until(3010);
+    }
+
+    let from = if has(case, "from_addr") { text(case, "from_addr") } else { A_AT };
+    let sent = root.feed(endpoint(from), &bytes(case, "wire"));
+
+    assert_all_sent(&root, list(case, "replies"), sent);
+    let knows = root.peer(claimed).is_some();
+    assert_eq!(knows, flag(case, "receiver_knows_sender_after"));
+}
+
+/// Returns the planet with its genuine signature, from an answer that carries it.
+fn signed_planet(file: &Value) -> World {
+    let pushed =
+        cases(file).iter().flat_map(|case| case["replies"].as_array().into_iter().flatten());
+    let carries = |reply: &&Value| reply["decoded"]["fields"]["world_updates_length"] == 257;
+    let reply = pushed.into_iter().find(carries).unwrap();
+    let payload = bytes(&reply["decoded"], "payload");
+    World::read_prefix(&payload[31..]).unwrap().0
+}

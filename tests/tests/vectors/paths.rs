@@ -1,0 +1,211 @@
+//! Finding and testing paths: RENDEZVOUS, PUSH_DIRECT_PATHS, ECHO (spec 02 §2.6 to §2.12), and
+//! what others say where this node is (§8).
+
+use serde_json::Value;
+use zt_protocol::event::Event;
+use zt_tests::packet::Packet;
+use zt_tests::persona::Persona;
+use zt_tests::vector_node::{Reply, VectorNode, verbs};
+
+use crate::bench::{
+    A_AT, R_AT, address, assert_sends, case_time, described, endpoint, leaf, lone_leaf, node, root,
+    secret, stimulate,
+};
+use crate::fields::{bytes, cases, flag, has, list, name, text};
+use crate::report::Report;
+
+/// rendezvous.json
+pub(crate) fn rendezvous(file: &Value, report: &mut Report) {
+    for case in cases(file) {
+        report.case(name(case), || {
+            let mut leaf = if name(case).contains("only by WHOIS") {
+                let mut leaf = lone_leaf(file);
+                leaf.learn_by_whois(endpoint(R_AT), address(file, "B"));
+                leaf
+            } else {
+                leaf(file)
+            };
+
+            let sent = stimulate(&mut leaf, case);
+
+            assert_sends(&leaf, case, sent);
+        });
+    }
+}
+
+/// push_direct_paths.json
+pub(crate) fn push_direct_paths(file: &Value, report: &mut Report) {
+    let mut burst = leaf(file);
+    for case in cases(file) {
+        if name(case) == "flag 0x02 cluster redirect" {
+            let reason = "no server known to redirect is left; the path is probed like any other";
+            report.stricter(name(case), reason, || redirect(file, case));
+            continue;
+        }
+        report.case(name(case), || {
+            // A burst is one story; every other case is one of its own.
+            if !has(case, "receiver_paths_to_sender_after") {
+                let sent = stimulate(&mut burst, case);
+                assert_sends(&burst, case, sent);
+                return;
+            }
+            let mut leaf = leaf(file);
+            let sent = stimulate(&mut leaf, case);
+            assert_sends(&leaf, case, sent);
+            assert_paths_to_sender(&leaf, file, case);
+        });
+    }
+}
+
+/// The path in use stays in use until the other is confirmed.
+fn redirect(file: &Value, case: &Value) {
+    let mut leaf = leaf(file);
+
+    let sent = stimulate(&mut leaf, case);
+
+    let [probe] = &sent[..] else {
+        panic!("sent {:?}", sent.iter().map(described).collect::<Vec<_>>());
+    };
+    assert_eq!(probe.path.remote, endpoint("5.7.0.1/1111"));
+    assert_eq!(probe.packet.as_ref().unwrap().verb, verbs::ECHO);
+    let peer = leaf.peer(address(file, text(case, "from"))).unwrap();
+    assert_eq!(peer.path, Some(endpoint(text(case, "from_addr"))));
+}
+
+fn assert_paths_to_sender(leaf: &VectorNode, file: &Value, case: &Value) {
+    let sender = address(file, text(case, "from"));
+    let peer = leaf.peer(sender).unwrap();
+    let expected = list(case, "receiver_paths_to_sender_after").iter();
+    let expected: Vec<_> = expected.map(|path| endpoint(path.as_str().unwrap())).collect();
+    assert_eq!(peer.paths, expected);
+}
+
+/// echo.json
+pub(crate) fn echo(file: &Value, report: &mut Report) {
+    let mut root = root(file);
+    for case in cases(file) {
+        match name(case) {
+            beacon if beacon.starts_with("legacy LAN beacon") => {
+                report.not_run(beacon, "beacons of releases before 1.2 are not answered");
+            }
+            "the root answers" => {}
+            asks if asks.starts_with("ECHO to leaf A from a sender unknown") => {
+                let answer = cases(file).last().unwrap();
+                report.case(asks, || waits_for_an_identity(file, case, None));
+                report.case(name(answer), || waits_for_an_identity(file, case, Some(answer)));
+            }
+            other => report.case(other, || {
+                let sent = stimulate(&mut root, case);
+                assert_sends(&root, case, sent);
+            }),
+        }
+    }
+}
+
+/// A leaf gets a packet of an unknown sender and asks the root; `answer` is what the root says,
+/// sealed anew with the ID of our request.
+fn waits_for_an_identity(file: &Value, case: &Value, answer: Option<&Value>) {
+    let mut leaf = lone_leaf(file);
+    let asked = stimulate(&mut leaf, case);
+    let Some(answer) = answer else {
+        return assert_sends(&leaf, case, asked);
+    };
+    let mut payload = bytes(&answer["decoded"], "payload");
+    payload[1..9].copy_from_slice(&asked[0].packet.as_ref().unwrap().id);
+    leaf.live_until(case_time(answer));
+    let datagram = leaf.seal(address(file, "R"), 3, verbs::OK, &payload);
+
+    let sent = leaf.feed(endpoint(text(answer, "from_addr")), &datagram);
+
+    assert_sends(&leaf, answer, sent);
+}
+
+/// self_awareness.json
+pub(crate) fn self_awareness(file: &Value, report: &mut Report) {
+    for case in cases(file) {
+        report.case(name(case), || reported_elsewhere(file, case));
+    }
+}
+
+/// A reporter answers our last HELLO to it once more and says we are elsewhere than it said before.
+fn reported_elsewhere(file: &Value, case: &Value) {
+    let mut leaf = leaf(file);
+    let reporter = address(file, text(case, "from"));
+    leaf.live_until(case_time(case));
+    let mut payload = bytes(&case["decoded"], "payload");
+    payload[1..9].copy_from_slice(&leaf.last_hello[&reporter]);
+
+    let answer = leaf.seal(reporter, 3, verbs::OK, &payload);
+    let sent = leaf.feed(endpoint(text(case, "from_addr")), &answer);
+
+    assert_sends(&leaf, case, sent);
+    let b = address(file, "B");
+    let peer = leaf.peer(b).unwrap();
+    assert_eq!(peer.path.is_some(), flag(case, "active_path_to_B_after"));
+}
+
+/// error.json
+pub(crate) fn error(file: &Value, report: &mut Report) {
+    let mut leaf = leaf(file);
+    let mut collided = None;
+    for case in cases(file) {
+        match name(case) {
+            first if first.ends_with("known as protocol 11") => report.case(first, || {
+                let (root, sent) = collision(file, case, 11);
+                assert_newcomer_is_told(file, case, &sent);
+                collided = Some(root);
+            }),
+            again if again.starts_with("the same again") => report.case(again, || {
+                let root = collided.as_mut().unwrap();
+                let sent = stimulate(root, case);
+                assert_sends(root, case, sent);
+            }),
+            known if known.ends_with("known as protocol 12") => report.case(known, || {
+                // The reference uses keys the newcomer lacks; ours tells it so that it can hear.
+                let (_, sent) = collision(file, case, 12);
+                assert_newcomer_is_told(file, case, &sent);
+            }),
+            request if request.starts_with("NETWORK_CONFIG_REQUEST") => {
+                report.case(request, || {
+                    let mut root = root(file);
+                    let sent = stimulate(&mut root, case);
+                    assert_sends(&root, case, sent);
+                });
+            }
+            received => report.case(received, || {
+                let sent = stimulate(&mut leaf, case);
+                assert_sends(&leaf, case, sent);
+                let fatal = list(case, "events_after")
+                    .iter()
+                    .any(|event| event["event"] == "FATAL_ERROR_IDENTITY_COLLISION");
+                let told = leaf.events.contains(&Event::IdentityCollision);
+                assert_eq!(told, fatal);
+            }),
+        }
+    }
+}
+
+/// R knows A as `protocol` and gets a HELLO under A's address with another key.
+fn collision(file: &Value, case: &Value, protocol: u8) -> (VectorNode, Vec<Reply>) {
+    let mut root = node(file, "R");
+    root.meet(address(file, "A"), endpoint(A_AT), protocol);
+    let sent = stimulate(&mut root, case);
+    (root, sent)
+}
+
+/// The ERROR opens with the key of the newcomer, which is who has to hear it.
+fn assert_newcomer_is_told(file: &Value, case: &Value, sent: &[Reply]) {
+    let [reply] = sent else {
+        panic!("sent {} packets", sent.len());
+    };
+    assert_eq!(reply.path.remote, endpoint(text(case, "from_addr")));
+    let newcomer = Persona::from_text(text(case, "newcomer_identity_secret"));
+    let key = newcomer.key_with(&Persona::from_text(secret(file, "R")));
+
+    let packet = Packet::open(&key, &reply.bytes).unwrap();
+
+    let send = &list(case, "sends")[0];
+    let payload = send["payload"].as_str().unwrap_or_else(|| text(&send["decoded"], "payload"));
+    assert_eq!(hex::encode(&packet.payload), payload);
+    assert_eq!(packet.verb, 0x02);
+}
