@@ -271,6 +271,7 @@ fn an_idle_node_wakes_for_its_roots_alone() {
     assert!(host.wakeups <= 45, "{}", host.wakeups);
     let [near, far] = [NEAR, FAR].map(|root| host.times(root, Verb::Hello).len());
     assert_eq!((near, far), (11, 11));
+    assert!(host.times(FAR, Verb::Echo).is_empty());
 }
 
 /// As the reference does in keepalive.json, to the millisecond.
@@ -288,6 +289,23 @@ fn a_peer_in_use_is_kept_alive_by_heartbeats_and_greetings() {
     assert_eq!(host.times(BOB, Verb::Hello), [10_000, 70_000, 130_000]);
     let echoes = [25_000, 40_000, 55_000, 85_000, 100_000, 115_000];
     assert_eq!(host.times(BOB, Verb::Echo), echoes);
+}
+
+#[test]
+fn a_peer_is_left_alone_until_it_is_in_use() {
+    let mut host = Host::leaf();
+    host.answering = BTreeMap::from([(BOB, 60)]);
+    host.meet_bob();
+    host.run_until(secs(101));
+    assert_eq!(host.sent.iter().filter(|sent| sent.1 == BOB).count(), 0);
+
+    host.hear(BOB, path(BOB_AT), 0, Verb::Frame);
+    host.run_until(secs(120));
+
+    assert_eq!(
+        (host.times(BOB, Verb::Hello), host.times(BOB, Verb::Echo)),
+        (vec![105_000], vec![120_000])
+    );
 }
 
 #[test]
@@ -451,6 +469,62 @@ fn a_node_that_moved_doubts_its_paths_until_it_hears_on_them() {
     assert_eq!(host.tables.peer(BOB).unwrap().path, None);
     host.hear_ok(BOB, path(BOB_AT), Verb::Echo, 0);
     assert_eq!(host.tables.peer(BOB).unwrap().path, Some(path(BOB_AT)));
+}
+
+/// The reference believes whatever a root answers (whois.json); here a root can be silent about
+/// somebody, but not make somebody up.
+#[test]
+fn an_identity_is_learned_from_roots_alone_and_only_if_it_is_valid() {
+    let genuine = *secret("B").public();
+    let made_up = Identity::from_parts(BOB, *secret("A").public().public_key());
+    let learns = |from: Address, identity: &Identity| {
+        let mut host = Host::leaf();
+        host.with(|peers, ctx, roots, _| peers.learn_roots(ctx, roots));
+        let body = identity.to_bytes();
+        let rx = Received {
+            from,
+            path: path(NEAR_AT),
+            hops: 0,
+            verb: Verb::Ok,
+            packet_id: 1,
+            body: &body,
+        };
+        let learned = host.with(|peers, ctx, roots, _| peers.handle_ok_whois(ctx, roots, &rx));
+        assert_eq!(host.peers.identity(BOB).is_some(), learned == Ok(vec![BOB]));
+        learned
+    };
+
+    assert_eq!(learns(NEAR, &genuine), Ok(vec![BOB]));
+    assert_eq!(learns(BOB, &genuine), Ok(vec![]));
+    assert_eq!(learns(NEAR, &made_up), Err(Rejected::InvalidIdentity));
+}
+
+#[test]
+fn a_leaf_answers_one_whois_per_peer_in_a_tenth_of_a_second_and_a_root_all() {
+    let stranger = Address::from_u64(0xda_1bbc_2518);
+    let answered = |mut host: Host| {
+        host.meet_bob();
+        host.sent.clear();
+        let mut body = BOB.to_bytes().to_vec();
+        body.extend(stranger.to_bytes());
+        for millis in [1_000, 1_050, 1_100] {
+            host.now = at(millis);
+            let rx = Received {
+                from: BOB,
+                path: path(BOB_AT),
+                hops: 0,
+                verb: Verb::Whois,
+                packet_id: 1,
+                body: &body,
+            };
+            let _ = host.with(|peers, ctx, roots, _| peers.handle_whois(ctx, roots, &rx));
+        }
+        assert!(host.out.whois.iter().all(|&asked| asked == stranger));
+        (host.times(BOB, Verb::Ok), host.out.whois.len())
+    };
+
+    assert_eq!(answered(Host::leaf()), (vec![1_000, 1_100], 2));
+    assert_eq!(answered(Host::root()), (vec![1_000, 1_050, 1_100], 3));
 }
 
 #[test]
