@@ -1,4 +1,5 @@
 //! Dependencies point down: no module imports one of its own layer or above.
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 use std::fs;
 use std::path::{Path, PathBuf};
