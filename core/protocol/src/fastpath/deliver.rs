@@ -2,7 +2,8 @@
 //!
 //! Source: spec 03 §9.4.
 
-use crate::address::NetworkId;
+use crate::address::{Mac, NetworkId};
+use crate::credential::Membership;
 use crate::error::Rejected;
 use crate::fastpath::tables::{NetworkView, Tables};
 use crate::outbox::Received;
@@ -35,6 +36,14 @@ impl<E: Into<Rejected>> From<E> for Refused {
     }
 }
 
+/// Returns the certificate of membership that old nodes attach to an EXT_FRAME.
+pub(crate) fn attached_membership(rx: &Received<'_>) -> Option<Membership> {
+    if rx.verb != Verb::ExtFrame {
+        return None;
+    }
+    ExtFrame::read(rx.body).ok()?.membership
+}
+
 /// Reads a FRAME or EXT_FRAME and checks that its sender may send it to this node.
 pub(crate) fn accept<'a>(tables: &Tables, rx: &Received<'a>) -> Result<Accepted<'a>, Refused> {
     if rx.verb == Verb::Frame {
@@ -42,7 +51,7 @@ pub(crate) fn accept<'a>(tables: &Tables, rx: &Received<'a>) -> Result<Accepted<
         let view = admitting(tables, plain.network, rx)?;
         let frame = Frame {
             destination: view.mac,
-            source: crate::address::Mac::of_member(rx.from, plain.network),
+            source: Mac::of_member(rx.from, plain.network),
             ethertype: plain.ethertype,
             payload: plain.payload,
         };
@@ -81,7 +90,7 @@ fn check_addresses(
     let for_us = frame.destination == view.mac
         || (frame.destination.is_multicast() && view.multicast_limit > 0);
     let from_bridge = view.bridges.contains(&rx.from);
-    let unspeakable = frame.source == crate::address::Mac::ZERO || frame.source == view.mac;
+    let unspeakable = frame.source == Mac::ZERO || frame.source == view.mac;
 
     let allowed = !unspeakable && if own_source { for_us } else { from_bridge };
     if allowed { Ok(()) } else { Err(Rejected::BadFrameAddress) }

@@ -212,6 +212,13 @@ impl Control {
         transmit: &mut impl Transmit,
         sink: &mut impl FrameSink,
     ) -> Result<(), Rejected> {
+        if let Some(membership) = deliver::attached_membership(rx) {
+            let me = *self.shared.me.public();
+            let ctx = &mut self.shared.ctx(now);
+            // Whether it was believed shows in whether the frame is admitted.
+            let known = &Known { me: &me, peers: &self.peers };
+            let _ = self.networks.handle_membership(ctx, known, membership);
+        }
         let Accepted { network, frame, wants_ack } = match deliver::accept(self.tables(), rx) {
             Ok(accepted) => accepted,
             Err(Refused::Rejected(rejected)) => return Err(rejected),
