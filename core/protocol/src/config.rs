@@ -22,7 +22,8 @@ use crate::event::Route;
 use crate::limits::{
     CONFIG_ADDRESSES_MAX, CONFIG_CAPABILITIES_MAX, CONFIG_DNS_SERVERS_MAX, CONFIG_OWNERSHIPS_MAX,
     CONFIG_ROUTES_MAX, CONFIG_RULES_MAX, CONFIG_SPECIALISTS_MAX, CONFIG_TAGS_MAX,
-    CONFIG_TEXT_LEN_MAX, NETWORK_MTU_DEFAULT, NETWORK_MTU_MAX, NETWORK_MTU_MIN,
+    CONFIG_TEXT_LEN_MAX, NETWORK_MTU_DEFAULT, NETWORK_MTU_MAX, NETWORK_MTU_MIN, SSO_NONCE_LEN_MAX,
+    SSO_PROVIDER_LEN_MAX, SSO_STATE_LEN_MAX, SSO_URL_LEN_MAX,
 };
 use crate::rules::{self, Rule};
 use crate::time::UnixMillis;
@@ -341,11 +342,6 @@ impl Default for Sso {
 }
 
 impl Sso {
-    const URL_LEN_MAX: usize = 2_047;
-    const NONCE_LEN_MAX: usize = 127;
-    const STATE_LEN_MAX: usize = 255;
-    const PROVIDER_LEN_MAX: usize = 63;
-
     /// Reads the fields of the version, if logging in is required at all.
     fn from_dictionary(from: &Dictionary<'_>) -> Self {
         let mut sso = Self {
@@ -354,19 +350,19 @@ impl Sso {
             ..Self::default()
         };
         if sso.enabled && sso.version <= 1 {
-            sso.authentication_url = text(from, "aurl", Self::URL_LEN_MAX);
+            sso.authentication_url = text(from, "aurl", SSO_URL_LEN_MAX);
         }
         if sso.enabled && sso.version == 0 {
             sso.expiry_ms = from.signed_hex("aexpt").unwrap_or(0);
         }
         if sso.enabled && sso.version == 1 {
-            sso.issuer_url = text(from, "iurl", Self::URL_LEN_MAX);
-            sso.central_url = text(from, "ssoce", Self::URL_LEN_MAX);
-            sso.nonce = text(from, "sson", Self::NONCE_LEN_MAX);
-            sso.state = text(from, "ssos", Self::STATE_LEN_MAX);
-            sso.client_id = text(from, "ssocid", Self::STATE_LEN_MAX);
+            sso.issuer_url = text(from, "iurl", SSO_URL_LEN_MAX);
+            sso.central_url = text(from, "ssoce", SSO_URL_LEN_MAX);
+            sso.nonce = text(from, "sson", SSO_NONCE_LEN_MAX);
+            sso.state = text(from, "ssos", SSO_STATE_LEN_MAX);
+            sso.client_id = text(from, "ssocid", SSO_STATE_LEN_MAX);
             if let Some(provider) = from.text("ssop") {
-                sso.provider = cut(provider, Self::PROVIDER_LEN_MAX);
+                sso.provider = cut(provider, SSO_PROVIDER_LEN_MAX);
             }
         }
         sso

@@ -24,6 +24,7 @@ use crate::address::Address;
 use crate::error::Malformed;
 use crate::rng::Rng;
 use crate::secret_key::{self, SecretKey};
+use crate::wire::cursor::Reader;
 
 /// Length of an identity's binary public form, in bytes (spec 01 §2.6).
 pub const IDENTITY_LEN: usize = 71;
@@ -58,29 +59,21 @@ impl Identity {
     /// [`Malformed`] if the bytes end early, the type is not 0, or the length byte is neither 0
     /// nor 64.
     pub fn read_prefix(bytes: &[u8]) -> Result<(Self, usize), Malformed> {
-        let truncated = |need| Malformed::Truncated { what: "identity", need, got: bytes.len() };
-        let (fixed, rest) =
-            bytes.split_first_chunk::<IDENTITY_LEN>().ok_or(truncated(IDENTITY_LEN))?;
-        let (address, typed) = fixed.split_first_chunk().expect("71 bytes hold an address");
-        let ([kind], keyed) = typed.split_first_chunk().expect("66 bytes hold a type");
-        let (public, secret_len) = keyed.split_first_chunk().expect("65 bytes hold the keys");
-
-        if *kind != 0 {
-            return Err(Malformed::Undefined { field: "identity type", value: u64::from(*kind) });
+        let mut reader = Reader::new("identity", bytes);
+        let address = reader.address()?;
+        let kind = reader.u8()?;
+        if kind != 0 {
+            return Err(Malformed::Undefined { field: "identity type", value: u64::from(kind) });
         }
-        let len = match secret_len {
-            [0] => IDENTITY_LEN,
-            [64] if rest.len() < SECRET_LEN => return Err(truncated(IDENTITY_LEN + SECRET_LEN)),
-            [64] => IDENTITY_LEN + SECRET_LEN,
-            other => {
-                return Err(Malformed::Undefined {
-                    field: "identity private key length",
-                    value: u64::from(other[0]),
-                });
-            }
-        };
+        let public = *reader.array()?;
+        let secret_len = reader.u8()?;
+        if !matches!(usize::from(secret_len), 0 | SECRET_LEN) {
+            let field = "identity private key length";
+            return Err(Malformed::Undefined { field, value: u64::from(secret_len) });
+        }
+        reader.bytes(usize::from(secret_len))?;
 
-        Ok((Self { address: Address::from(*address), public: *public }, len))
+        Ok((Self { address, public }, reader.position()))
     }
 
     /// Returns the binary public form.

@@ -96,6 +96,19 @@ pub const CONFIG_DNS_SERVERS_MAX: usize = 4;
 /// are cut.
 pub const CONFIG_TEXT_LEN_MAX: usize = 127;
 
+/// Longest URL a user is sent to for logging in, in bytes (spec 03 §5.2). Longer ones are cut, as
+/// are the texts below.
+pub const SSO_URL_LEN_MAX: usize = 2_047;
+
+/// Longest nonce of a log-in, in bytes.
+pub const SSO_NONCE_LEN_MAX: usize = 127;
+
+/// Longest state and longest client ID of a log-in, in bytes.
+pub const SSO_STATE_LEN_MAX: usize = 255;
+
+/// Longest name of a log-in provider, in bytes.
+pub const SSO_PROVIDER_LEN_MAX: usize = 63;
+
 /// Protocol version this node announces (spec 02 §2.13).
 pub const PROTOCOL_VERSION: u8 = 12;
 

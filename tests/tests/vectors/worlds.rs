@@ -38,10 +38,20 @@ pub(crate) fn worlds(file: &Value, report: &mut Report) {
             }),
             "parse" => parsed(case, report),
             "planet_update" => report.case(name(case), || updated(case)),
-            _ => report.not_run(
-                name(case),
-                "what a node does at start and with moons is not a matter of worlds alone",
-            ),
+            // The moon that is known is the one that a case before this one made known.
+            "moon_update" if name(case).starts_with("known moon") => {
+                report.case(name(case), || known_moon_updated(file, case));
+            }
+            "moon_update" => {
+                report.not_run(name(case), "moons are taken from files, not from others")
+            }
+            "start_decision" if has(case, "planet_file_hex") => {
+                report.case(name(case), || started(case));
+            }
+            "start_decision" => {
+                report.not_run(name(case), "the case does not show the planet file")
+            }
+            other => panic!("unknown kind {other}"),
         }
     }
 }
@@ -170,6 +180,27 @@ fn updated(case: &Value) {
     assert_eq!(accepted, flag(case, "accepted"));
     let after = if accepted { new } else { old };
     assert_eq!(after.timestamp.0, number(case, "planet_timestamp_after"));
+}
+
+fn known_moon_updated(file: &Value, case: &Value) {
+    let first = "orbited with a seed that is a root of the moon";
+    let first = cases(file).iter().find(|case| name(case) == first).unwrap();
+    let (known, _) = World::read_prefix(&bytes(first, "new_hex")).unwrap();
+    let (new, _) = World::read_prefix(&bytes(case, "new_hex")).unwrap();
+
+    assert_eq!(new.supersedes(&known).is_ok(), flag(case, "accepted"));
+}
+
+/// A planet in a file is trusted, and the one compiled in does not replace it.
+fn started(case: &Value) {
+    let (planet, _) = World::read_prefix(&bytes(case, "planet_file_hex")).unwrap();
+
+    assert!(World::default_planet().supersedes(&planet).is_err());
+    for (field, kept) in
+        [("planet_id_after_start", planet.id), ("planet_timestamp_after_start", planet.timestamp.0)]
+    {
+        assert!(!has(case, field) || number(case, field) == kept, "{field}");
+    }
 }
 
 fn compare_parsed(world: &World, parsed: &Value) {
