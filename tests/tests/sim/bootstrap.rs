@@ -61,7 +61,8 @@ fn traffic_begins_relayed_and_goes_on_directly() {
     scene
         .world
         .run_until(secs(10), |world| {
-            world.route(scene.alice, scene.bob) == Route::Direct
+            world.pongs(scene.alice) == 1
+                && world.route(scene.alice, scene.bob) == Route::Direct
                 && world.route(scene.bob, scene.alice) == Route::Direct
         })
         .unwrap();
@@ -104,7 +105,7 @@ fn a_node_that_nobody_answers_stays_quiet_but_for_its_hellos() {
 
     world.run_for(secs(300));
 
-    // A HELLO each ping check of 5 s, and one at the start.
+    // One HELLO each ping check of 5 s, and a few more at the start.
     let sent = world.datagrams(alice, root);
-    assert!(sent <= 61, "{sent}");
+    assert!((60..=66).contains(&sent), "{sent}");
 }
