@@ -41,7 +41,7 @@ use crate::dictionary::{Dictionary, DictionaryWriter};
 use crate::error::Rejected;
 use crate::limits::{
     CONTROLLER_MEMBERS_MAX, CONTROLLER_NETWORKS_MAX, CONTROLLER_PUSH_PAUSE,
-    CONTROLLER_PUSHES_AT_ONCE, CONTROLLER_UNAUTHORIZED_MAX, REQUEST_METADATA_LEN_MAX,
+    CONTROLLER_PUSHES_AT_ONCE, REQUEST_METADATA_LEN_MAX,
 };
 use crate::outbox::{Ctx, Directory, Received};
 use crate::time::Instant;
@@ -54,6 +54,8 @@ use crate::wire::reply;
 #[derive(Debug, Default)]
 pub struct Controller {
     networks: BTreeMap<NetworkId, Hosted>,
+    /// How many members they have together.
+    members: usize,
     /// Members whose configuration may have changed.
     unpushed: BTreeSet<(NetworkId, Address)>,
     next_push: Instant,
@@ -120,7 +122,6 @@ impl Controller {
         member: Address,
         json: &[u8],
     ) -> Result<(), CommandError> {
-        let room = self.members() < CONTROLLER_MEMBERS_MAX;
         let hosted = self.networks.get_mut(&network).ok_or(CommandError::NotController(network))?;
         let record = MemberRecord::parse(network, json)
             .ok()
@@ -128,8 +129,13 @@ impl Controller {
             .ok_or(CommandError::Malformed("member record"))?;
 
         match hosted.member(member) {
-            None if !room => return Err(CommandError::TooMany("members")),
-            None => hosted.load_member(record),
+            None if self.members >= CONTROLLER_MEMBERS_MAX => {
+                return Err(CommandError::TooMany("members"));
+            }
+            None => {
+                hosted.load_member(record);
+                self.members += 1;
+            }
             Some(known) if !record.differs_from(known) => {}
             Some(known) => {
                 let is_dismissed = known.is_authorized() && !record.is_authorized();
@@ -160,11 +166,14 @@ impl Controller {
         if hosted.member(member).is_some_and(MemberRecord::is_authorized) {
             self.dismiss(ctx, network, member);
         }
-        if let Some(hosted) = self.networks.get_mut(&network) {
-            hosted.remove_member(ctx, member);
+        if let Some(hosted) = self.networks.get_mut(&network)
+            && hosted.remove_member(ctx, member)
+        {
+            self.members -= 1;
         }
         Ok(())
     }
+
     /// Forgets a network, its members and their records. Every member is revoked.
     ///
     /// # Errors
@@ -178,6 +187,7 @@ impl Controller {
         let hosted = self.networks.remove(&network).ok_or(CommandError::NotController(network))?;
         self.revocations.add(ctx, network, hosted.addresses(), hosted.online(ctx.now));
         self.revocations.send_due(ctx);
+        self.members -= hosted.len();
         hosted.remove(ctx);
         Ok(())
     }
@@ -205,7 +215,6 @@ impl Controller {
         if network.controller() != ctx.me.address() {
             return Err(Rejected::NotServed);
         }
-        let has_room = self.members() < CONTROLLER_MEMBERS_MAX;
         let Some(hosted) = self.networks.get_mut(&network) else {
             send_error(ctx, rx.from, rx.packet_id, ErrorCode::ObjectNotFound, network);
             return Ok(());
@@ -219,14 +228,16 @@ impl Controller {
         if hosted.session(rx.from).is_some_and(|session| !session.admit_request(ctx.now)) {
             return Err(Rejected::RateLimited);
         }
-        let is_full = !has_room || hosted.unauthorized() >= CONTROLLER_UNAUTHORIZED_MAX;
-        if is_full && hosted.member(rx.from).is_none() {
+        let is_new = hosted.member(rx.from).is_none();
+        let has_room = self.members < CONTROLLER_MEMBERS_MAX && hosted.takes_strangers();
+        if is_new && !has_room {
             send_error(ctx, rx.from, rx.packet_id, ErrorCode::NetworkAccessDenied, network);
             return Err(Rejected::Full);
         }
 
         let metadata = &request.metadata[..request.metadata.len().min(REQUEST_METADATA_LEN_MAX)];
         let asked = Asked { identity, metadata: Metadata::read(Dictionary::new(metadata)) };
+        self.members += usize::from(is_new);
         match hosted.serve(ctx, asked, Cause::Request) {
             Ok(config) => send_config(ctx, &config, Some(rx.packet_id)),
             Err(refusal) => send_refusal(ctx, rx.from, rx.packet_id, refusal, network),
@@ -253,11 +264,6 @@ impl Controller {
         let push = (!self.unpushed.is_empty()).then_some((self.next_push, "controller: push"));
         let revoke = self.revocations.poll_timeout().map(|at| (at, "controller: revoke"));
         push.into_iter().chain(revoke).min()
-    }
-
-    /// Returns how many members there are on all networks together.
-    fn members(&self) -> usize {
-        self.networks.values().map(Hosted::len).sum()
     }
 
     /// Has everybody told that `member` is no longer one, the member included.

@@ -378,7 +378,7 @@ mod tests {
         r#""ipAssignmentPools":[],"mtu":2800,"multicastLimit":32,"name":"","#,
         r#""nwid":"0e18de4792829f02","objtype":"network","private":true,"remoteTraceLevel":0,"#,
         r#""remoteTraceTarget":null,"revision":1,"routes":[],"#,
-        r#""rules":[{"type":"ACTION_ACCEPT"}],"rulesSource":"","#,
+        r#""rules":[{"not":false,"or":false,"type":"ACTION_ACCEPT"}],"rulesSource":"","#,
         r#""ssoEnabled":false,"tags":[],"v4AssignMode":{"zt":false},"#,
         r#""v6AssignMode":{"6plane":false,"rfc4193":false,"zt":false}}"#,
     );
@@ -397,10 +397,11 @@ mod tests {
         let record = NetworkRecord { revision: 1, ..NetworkRecord::new(ID, created) };
 
         assert_eq!(NetworkRecord::parse(REFERENCE.as_bytes()), Ok(record.clone()));
-        // Two fields are empty in a way of their own there; readers take both.
+        // Two fields are empty in a way of their own there, and actions need no `not`.
         let expected = REFERENCE
             .replace(r#""authTokens":[null]"#, r#""authTokens":{}"#)
-            .replace(r#""dns":[]"#, r#""dns":{}"#);
+            .replace(r#""dns":[]"#, r#""dns":{}"#)
+            .replace(r#""not":false,"or":false,"#, "");
         assert_eq!(String::from_utf8(record.to_json()), Ok(expected));
     }
 

@@ -13,6 +13,7 @@ use super::session::{Asked, Session};
 use crate::address::Address;
 use crate::config::NetworkConfig;
 use crate::event::{Event, StoreKey};
+use crate::limits::CONTROLLER_UNAUTHORIZED_MAX;
 use crate::outbox::Ctx;
 use crate::time::Instant;
 
@@ -84,9 +85,11 @@ impl Hosted {
         self.members.len()
     }
 
-    /// Returns how many of them are not authorized.
-    pub(super) fn unauthorized(&self) -> usize {
-        self.members.len() - self.authorized
+    /// Returns whether somebody not known yet may be remembered. On a private network such members
+    /// wait to be authorized, and not all of them can.
+    pub(super) fn takes_strangers(&self) -> bool {
+        let waiting = self.members.len() - self.authorized;
+        !self.record.private || waiting < CONTROLLER_UNAUTHORIZED_MAX
     }
 
     /// Returns the members that asked lately, by ascending address.
@@ -156,28 +159,39 @@ impl Hosted {
         ctx: &mut Ctx<'_>,
         mut record: MemberRecord,
     ) -> &mut Session {
-        let known = self.member(record.address());
+        let address = record.address();
+        let known = self.member(address);
         if known.is_none_or(|known| record.differs_from(known)) {
             let revision = known.map_or(0, |known| known.revision).saturating_add(1);
             record.revision = record.revision.max(revision);
-            let key = StoreKey::ControllerMember(record.network(), record.address());
+            let key = StoreKey::ControllerMember(record.network(), address);
             ctx.out.events.push_back(Event::Store { key, value: Some(record.to_json()) });
+            self.load_member(record);
         }
-        &mut self.put_member(record).session
+        &mut self.members.get_mut(&address).expect("it is there or was stored").session
     }
 
     /// Takes in a member record without storing it.
     pub(super) fn load_member(&mut self, record: MemberRecord) {
-        self.put_member(record);
+        let address = record.address();
+        let session = match self.members.remove(&address) {
+            Some(old) => {
+                self.unindex(&old.record);
+                old.session
+            }
+            None => Session::default(),
+        };
+        self.index(&record);
+        self.members.insert(address, Member { record, session });
     }
 
-    /// Forgets a member, in store too.
-    pub(super) fn remove_member(&mut self, ctx: &mut Ctx<'_>, member: Address) {
-        if let Some(Member { record, .. }) = self.members.remove(&member) {
-            self.unindex(&record);
-            let key = StoreKey::ControllerMember(record.network(), member);
-            ctx.out.events.push_back(Event::Store { key, value: None });
-        }
+    /// Forgets a member, in store too. Returns whether there was one.
+    pub(super) fn remove_member(&mut self, ctx: &mut Ctx<'_>, member: Address) -> bool {
+        let Some(Member { record, .. }) = self.members.remove(&member) else { return false };
+        self.unindex(&record);
+        let key = StoreKey::ControllerMember(record.network(), member);
+        ctx.out.events.push_back(Event::Store { key, value: None });
+        true
     }
 
     /// Removes the network and its members from store.
@@ -189,19 +203,6 @@ impl Hosted {
             .chain([StoreKey::ControllerNetwork(network)])
             .map(|key| Event::Store { key, value: None });
         ctx.out.events.extend(removals);
-    }
-
-    fn put_member(&mut self, record: MemberRecord) -> &mut Member {
-        let address = record.address();
-        let session = match self.members.remove(&address) {
-            Some(old) => {
-                self.unindex(&old.record);
-                old.session
-            }
-            None => Session::default(),
-        };
-        self.index(&record);
-        self.members.entry(address).or_insert(Member { record, session })
     }
 
     fn index(&mut self, record: &MemberRecord) {

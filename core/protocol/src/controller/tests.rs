@@ -7,6 +7,7 @@ use crate::endpoint::Path;
 use crate::event::{Event, StoreKey};
 use crate::fastpath::tables::Tables;
 use crate::identity::{Identity, SecretIdentity};
+use crate::limits::CONTROLLER_UNAUTHORIZED_MAX;
 use crate::outbox::Outbox;
 // Both of these globs have one.
 use crate::rng::Rng;
@@ -113,6 +114,8 @@ impl World {
             out: &mut out,
         };
         let result = call(&mut self.controller, &mut ctx);
+        let members = self.controller.networks.values().map(Hosted::len).sum::<usize>();
+        assert_eq!(self.controller.members, members);
         (result, self.read(out))
     }
 
@@ -284,6 +287,18 @@ fn whoever_asks_is_let_onto_a_public_network_and_stored() {
 
     world.pass(60_000);
     assert_eq!(world.ask(ALICE).stored, [], "nothing about it changed");
+}
+
+#[test]
+fn a_member_is_answered_once_a_second_and_no_stranger_keeps_it_from_that() {
+    let mut world = World::public();
+    world.ask(ALICE);
+
+    world.pass(1_000);
+    assert_eq!(world.try_ask(ALICE), (Err(Rejected::RateLimited), Said::default()));
+    world.ask(BOB);
+    world.pass(1);
+    world.ask(ALICE).config(ALICE, Some(PACKET_ID));
 }
 
 #[test]
