@@ -16,6 +16,7 @@ mod bench;
 mod config;
 mod controller;
 mod controller_exchange;
+mod controller_records;
 mod credentials;
 mod dictionary;
 mod fields;
@@ -50,6 +51,7 @@ const RUNNERS: &[(&str, Runner)] = &[
     ("agreement.json", primitives::agreement),
     ("capability.json", credentials::capability),
     ("com.json", credentials::com),
+    ("controller_api.json", controller_records::run),
     ("controller_cases.json", controller::run),
     ("controller_exchange.json", controller_exchange::run),
     ("default_planet.json", worlds::default_planet),
