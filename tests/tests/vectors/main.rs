@@ -23,9 +23,11 @@ mod fields;
 mod fragments;
 mod hello;
 mod identity;
+mod intake;
 mod names;
 mod packets;
 mod paths;
+mod peer_cache;
 mod physical;
 mod primitives;
 mod relays;
@@ -59,6 +61,7 @@ const RUNNERS: &[(&str, Runner)] = &[
     ("echo.json", paths::echo),
     ("error.json", paths::error),
     ("fragments.json", fragments::run),
+    ("fragments_even.json", intake::fragments_even),
     ("hello.json", hello::hello),
     ("identity.json", identity::run),
     ("inetaddress.json", physical::run),
@@ -68,6 +71,8 @@ const RUNNERS: &[(&str, Runner)] = &[
     ("moon_tools.json", worlds::moon_tools),
     ("network_config.json", config::run),
     ("ownership.json", credentials::ownership),
+    ("packet_reject.json", intake::packet_reject),
+    ("peer_cache.json", peer_cache::run),
     ("push_direct_paths.json", paths::push_direct_paths),
     ("relay.json", relays::relay),
     ("relay_unite.json", relays::unite),
