@@ -84,7 +84,7 @@ impl Peer {
         let expiry = self.selected.and_then(|path| self.paths.expiry_of(path));
         let probe = if (is_wanted || self.is_active(now)) && self.paths.any_unexpired(now) {
             let greeting = self.greeted.map_or(now, |greeted| greeted + GREETING);
-            self.paths.next_heartbeat(now).map(|heartbeat| heartbeat.min(greeting))
+            self.paths.next_probe(now).map(|heartbeat| heartbeat.min(greeting))
         } else if is_wanted {
             Some(self.greeted.map_or(now, |greeted| greeted + RELAYED_GREETING))
         } else {
@@ -104,7 +104,7 @@ impl Peer {
         if self.unanswered > 0 {
             return probed + ANSWER;
         }
-        let heartbeat = self.paths.next_heartbeat(now).filter(|_| is_best);
+        let heartbeat = self.paths.next_probe(now).filter(|_| is_best);
         heartbeat.unwrap_or(Instant::FAR_FUTURE).min(greeted + GREETING)
     }
 }

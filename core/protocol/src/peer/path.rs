@@ -21,6 +21,13 @@ pub const EXPIRY: Duration = Duration::from_secs(243);
 /// How long after a probe a path wants the next one, so that NATs keep it open.
 pub const HEARTBEAT: Duration = Duration::from_secs(14);
 
+/// How long after a probe that is not answered.
+const REPEAT: Duration = Duration::from_secs(5);
+
+/// Probes in a row that may stay unanswered; when another has to be sent, nobody seems to be
+/// there.
+pub const UNANSWERED_MAX: u32 = 3;
+
 /// The latency of a path that was never measured, in milliseconds.
 pub const LATENCY_UNKNOWN: u64 = 65_535;
 
@@ -35,6 +42,8 @@ pub struct Known {
     heard: Option<Instant>,
     /// When it was last probed, learning it included.
     probed: Instant,
+    /// How often it was probed since the peer was heard on it.
+    unanswered: u32,
     /// Round trip in milliseconds.
     latency: Option<u64>,
 }
@@ -62,6 +71,21 @@ impl Known {
     #[must_use]
     pub fn is_unexpired(&self, now: Instant) -> bool {
         self.heard.is_some_and(|heard| now.since(heard) < EXPIRY)
+    }
+
+    /// Returns whether the peer does not answer on it.
+    ///
+    /// A router that forgot its mappings makes a path useless long before it expires. Meanwhile
+    /// packets are relayed, and the relay introduces the two again.
+    #[must_use]
+    pub const fn is_failing(&self) -> bool {
+        self.unanswered > UNANSWERED_MAX
+    }
+
+    /// Returns when the path wants the next probe.
+    fn next_probe(&self) -> Instant {
+        let is_repeated = self.unanswered > 0 && !self.is_failing();
+        self.probed + if is_repeated { REPEAT } else { HEARTBEAT }
     }
 
     /// Returns how bad the path is: the smaller, the better (spec 02 §4.6).
@@ -117,6 +141,7 @@ impl Paths {
         for known in &mut self.known {
             if known.path == path {
                 known.heard = Some(now);
+                known.unanswered = 0;
                 return Arrival::Refreshed;
             }
             if same_host(known.path, path) && known.is_alive(now) {
@@ -136,7 +161,7 @@ impl Paths {
     /// Puts `path` in place of a dead one of the same host, else into a free slot, else in place
     /// of the one silent longest.
     fn learn(&mut self, now: Instant, path: Path) {
-        let learned = Known { path, heard: Some(now), probed: now, latency: None };
+        let learned = Known { path, heard: Some(now), probed: now, unanswered: 0, latency: None };
         let dead =
             self.known.iter().position(|old| same_host(old.path, path) && !old.is_alive(now));
         if dead.is_none() && self.known.len() < PATHS_PER_PEER_MAX {
@@ -157,13 +182,14 @@ impl Paths {
         }
     }
 
-    /// Returns the usable paths that want a heartbeat, or all of them, and takes it as given.
+    /// Returns the usable paths that want a probe, or all of them, and takes it as sent.
     pub fn take_probes(&mut self, now: Instant, all: bool) -> Vec<Path> {
         let usable = self.known.iter_mut().filter(|known| known.is_unexpired(now));
         usable
-            .filter(|known| all || now.since(known.probed) >= HEARTBEAT)
+            .filter(|known| all || known.next_probe() <= now)
             .map(|known| {
                 known.probed = now;
+                known.unanswered = known.unanswered.saturating_add(1);
                 known.path
             })
             .collect()
@@ -201,10 +227,10 @@ impl Paths {
         self.unexpired(now).next().is_some()
     }
 
-    /// Returns the best path that may be used.
+    /// Returns the best path that may be used and on which the peer answers.
     #[must_use]
     pub fn selected(&self, now: Instant) -> Option<&Known> {
-        best(now, self.unexpired(now))
+        best(now, self.unexpired(now).filter(|known| !known.is_failing()))
     }
 
     /// Returns the best path, however old.
@@ -230,10 +256,10 @@ impl Paths {
         Some(known.heard? + EXPIRY)
     }
 
-    /// Returns when the next usable path wants a heartbeat.
+    /// Returns when the next usable path wants a probe.
     #[must_use]
-    pub fn next_heartbeat(&self, now: Instant) -> Option<Instant> {
-        self.unexpired(now).map(|known| known.probed + HEARTBEAT).min()
+    pub fn next_probe(&self, now: Instant) -> Option<Instant> {
+        self.unexpired(now).map(Known::next_probe).min()
     }
 }
 
@@ -387,6 +413,25 @@ mod tests {
         assert_eq!(paths.unexpired(at(1)).count(), 1);
         assert_eq!(paths.arrived(at(2), path("5.3.0.1:9993"), true, || true), Arrival::Refreshed);
         assert_eq!(paths.unexpired(at(2)).count(), 2);
+    }
+
+    #[test]
+    fn a_path_without_answers_is_not_selected_until_it_is_heard_again() {
+        let mut paths = known(&["5.3.0.1:9993"]);
+        let mut probed = Vec::new();
+        for second in 0..60 {
+            if !paths.take_probes(at(second * 1_000), false).is_empty() {
+                probed.push((second, paths.selected(at(second * 1_000)).is_some()));
+            }
+        }
+
+        assert_eq!(
+            probed,
+            [(14, true), (19, true), (24, true), (29, false), (43, false), (57, false)]
+        );
+        assert!(paths.best(at(60_000)).is_some());
+        paths.arrived(at(60_000), path("5.3.0.1:9993"), false, || true);
+        assert!(paths.selected(at(60_000)).is_some());
     }
 
     #[test]

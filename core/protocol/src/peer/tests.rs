@@ -291,6 +291,25 @@ fn a_peer_in_use_is_kept_alive_by_heartbeats_and_greetings() {
     assert_eq!(host.times(BOB, Verb::Echo), echoes);
 }
 
+/// The reference goes on sending there for 243 s.
+#[test]
+fn a_direct_path_that_dies_is_given_up_within_half_a_minute_and_taken_up_again() {
+    let mut host = Host::leaf();
+    host.answering = BTreeMap::from([(BOB, 60)]);
+    host.meet_bob();
+    host.hear(BOB, path(BOB_AT), 0, Verb::Frame);
+    host.run_until(secs(60));
+    let path_to_bob = |host: &Host| host.tables.peer(BOB).unwrap().path;
+
+    host.answering.clear();
+    host.run_until(secs(90));
+    assert_eq!(path_to_bob(&host), None);
+
+    host.answering.insert(BOB, 60);
+    host.run_until(secs(110));
+    assert_eq!(path_to_bob(&host), Some(path(BOB_AT)));
+}
+
 #[test]
 fn a_peer_is_left_alone_until_it_is_in_use() {
     let mut host = Host::leaf();

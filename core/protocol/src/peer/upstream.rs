@@ -7,17 +7,13 @@ use core::time::Duration;
 
 use crate::event::Event;
 use crate::outbox::Ctx;
-use crate::peer::path::LATENCY_UNKNOWN;
+use crate::peer::path::{LATENCY_UNKNOWN, UNANSWERED_MAX};
 use crate::peer::{ACTIVITY, Peer, Peers};
 use crate::roots::Roots;
 use crate::time::Instant;
 
 /// Every so long of silence a root counts as once more as far away.
 const PATIENCE: Duration = Duration::from_secs(61);
-
-/// Probes in a row that a root may leave unanswered; when it has to be sent another, it counts as
-/// gone.
-const UNANSWERED_MAX: u32 = 3;
 
 impl Peer {
     /// Returns whether a root has left too many probes in a row unanswered.
