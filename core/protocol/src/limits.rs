@@ -267,6 +267,12 @@ pub const RATE_LIMITED_PEERS_MAX: usize = 4_096;
 /// How often multicast groups are announced, to each who should know (spec 03 §9.2).
 pub const ANNOUNCE_PERIOD: Duration = Duration::from_secs(60);
 
+/// How long after its last frame a member is told of our groups unasked.
+///
+/// As long as paths are kept alive for (spec 02 §4.5): two members that do not use each other fall
+/// silent. Whoever wants to reach the silent one's groups gathers.
+pub const ANNOUNCE_SILENT_TIMEOUT: Duration = Duration::from_secs(500);
+
 /// Multicast groups a host may subscribe to, per network (spec 03 §5.4).
 pub const SUBSCRIPTIONS_MAX: usize = 1_024;
 

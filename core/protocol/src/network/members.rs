@@ -38,7 +38,7 @@ pub(super) struct Member {
     ownerships: BTreeMap<u32, Ownership>,
     /// Whether it passes the gate of a private network.
     pub(super) admitted: bool,
-    /// When it was last heard in matters of this network.
+    /// When a frame or a credential of it was last accepted.
     pub(super) heard: Instant,
     /// When credentials were last pushed to it.
     pushed: Option<Instant>,

@@ -416,7 +416,7 @@ impl Networks {
     /// [`MemberView`]: crate::fastpath::tables::MemberView
     pub fn announce(&mut self, ctx: &mut Ctx<'_>, id: NetworkId, to: Address) {
         if let Ok(network) = self.network(id) {
-            network.announce_to(ctx, to);
+            network.heard(ctx, to);
         }
     }
 }
@@ -540,6 +540,7 @@ impl Networks {
             self.refuse(ctx, rx, id);
             return Err(rejected);
         }
+        network.heard(ctx, rx.from);
         network.handle_multicast_frame(ctx, rx, &message)
     }
 
@@ -762,3 +763,6 @@ fn answer(ctx: &mut Ctx<'_>, rx: &Received<'_>, verb: Verb, body: Vec<u8>) {
         ctx.out.send_on(rx.path, rx.from, verb, body);
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -13,8 +13,8 @@ use crate::error::Rejected;
 use crate::fastpath::tables::Admission;
 use crate::identity::Directory;
 use crate::limits::{
-    ANNOUNCE_PERIOD, BODY_LEN_SENT_MAX, BRIDGED_GROUPS_MAX, GATHER_TARGETS_MAX,
-    NETWORK_CHECK_PERIOD, SUBSCRIPTIONS_MAX,
+    ANNOUNCE_PERIOD, ANNOUNCE_SILENT_TIMEOUT, BODY_LEN_SENT_MAX, BRIDGED_GROUPS_MAX,
+    GATHER_TARGETS_MAX, NETWORK_CHECK_PERIOD, SUBSCRIPTIONS_MAX,
 };
 use crate::neighbor::{arp, ndp};
 use crate::outbox::{Ctx, OwnedFrame, Received};
@@ -130,7 +130,6 @@ impl Network {
             return;
         }
         let Ok(member) = self.members.record(ctx.now, to) else { return };
-        member.heard = ctx.now;
         if member.announce_due() > ctx.now {
             return;
         }
@@ -141,7 +140,15 @@ impl Network {
         self.wake_to_announce(ctx.now);
     }
 
-    /// Announces all groups to everybody who has not been told for a minute.
+    /// Takes in that a frame of `from`, which passes the gate, has arrived.
+    pub(super) fn heard(&mut self, ctx: &mut Ctx<'_>, from: Address) {
+        if let Ok(member) = self.members.record(ctx.now, from) {
+            member.heard = ctx.now;
+        }
+        self.announce_to(ctx, from);
+    }
+
+    /// Announces all groups to everybody who should know and has not been told for a minute.
     pub(super) fn announce_due(&mut self, ctx: &mut Ctx<'_>, directory: &dyn Directory) {
         if self.admission() == Admission::Nobody || self.next_announcement > ctx.now {
             return;
@@ -160,7 +167,9 @@ impl Network {
         let mut next = self.announced.map_or(ctx.now, |announced| announced + ANNOUNCE_PERIOD);
         for (address, member) in self.members.iter_mut() {
             let passes = public || member.admitted;
-            if !passes || registrars.contains(&address) || directory.identity(address).is_none() {
+            let silent = ctx.now.since(member.heard) >= ANNOUNCE_SILENT_TIMEOUT;
+            let known = directory.identity(address).is_some();
+            if !passes || silent || !known || registrars.contains(&address) {
                 continue;
             }
             if member.announce_due() <= ctx.now {

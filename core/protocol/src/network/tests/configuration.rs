@@ -1,0 +1,195 @@
+//! Asking for a configuration, and getting one.
+
+use super::*;
+
+#[test]
+fn a_network_is_asked_for_at_once_then_soon_then_every_five_seconds() {
+    let mut host = Host::new();
+    host.call(|networks, ctx, _| networks.join(ctx, NETWORK, PortMode::L3, None)).unwrap();
+    let mut asked = Vec::new();
+    for millis in (0..20_000).step_by(50) {
+        host.pass(Instant::from_millis(1_000_000 + millis));
+        asked.extend(host.sent().iter().map(|_| millis));
+    }
+
+    assert_eq!(asked, [0, 250, 750, 1_750, 3_750, 8_750, 13_750, 18_750]);
+    assert_eq!(host.standing(), Standing::RequestingConfiguration);
+}
+
+#[test]
+fn a_configuration_is_what_host_and_data_plane_see() {
+    let mut host = Host::new();
+    host.call(|networks, ctx, _| networks.join(ctx, NETWORK, PortMode::L3, None)).unwrap();
+    assert_eq!(host.view().admission, Admission::Nobody);
+    host.out.events.clear();
+
+    let mut config = host.config();
+    let bridge = host.b.address();
+    config.specialists = vec![Specialist { address: bridge, roles: Specialist::ACTIVE_BRIDGE }];
+    host.configure(&config).unwrap();
+
+    let status = &host.networks.statuses()[0];
+    assert_eq!((status.standing, status.name.as_str()), (Standing::Ok, "earth"));
+    assert_eq!(status.addresses, config.addresses);
+    let reported = Event::Network(Box::new(status.clone()));
+    assert!(host.out.events.contains(&reported));
+    let stored = Some(config.to_dictionary());
+    let key = StoreKey::Network(NETWORK);
+    assert!(host.out.events.contains(&Event::Store { key, value: stored }));
+    let view = host.view();
+    assert_eq!((view.admission, view.multicast_limit), (Admission::Everybody, 32));
+    assert!(view.broadcast && view.bridges.contains(&bridge));
+}
+
+#[test]
+fn a_pushed_configuration_is_acknowledged_and_an_asked_for_one_is_not() {
+    let mut host = Host::on(PortMode::L3, |_| {});
+    let mut config = host.config();
+    config.revision = 7;
+
+    host.configure(&config).unwrap();
+    assert_eq!(host.sent()[0], (host.controller.address(), Verb::Ok));
+
+    config.revision = 8;
+    let (dictionary, controller) = (config.to_dictionary(), secret("controller"));
+    let sign = |message: &[u8]| controller.sign(&[message]);
+    let chunk = netconf::write_chunks(NETWORK, 99, &dictionary, sign).next().unwrap();
+    host.receive(controller.address(), Verb::Ok, &chunk, |networks, ctx, known, rx| {
+        networks.handle_config(ctx, known, rx, rx.body)
+    })
+    .unwrap();
+    assert_eq!(host.networks.config(NETWORK).unwrap().revision, 8);
+    assert!(!host.sent().iter().any(|(_, verb)| *verb == Verb::Ok));
+}
+
+#[test]
+fn a_configuration_for_somebody_else_changes_nothing() {
+    let mut host = Host::on(PortMode::L3, |_| {});
+    let before = host.networks.config(NETWORK).cloned();
+    let mut config = host.config();
+    config.issued_to = host.b.address();
+
+    host.configure(&config).unwrap();
+
+    assert_eq!(host.networks.config(NETWORK).cloned(), before);
+}
+
+#[test]
+fn a_configuration_is_renewed_after_a_minute_and_then_until_another_comes() {
+    let mut host = Host::on(PortMode::L3, |_| {});
+    let requests = |host: &mut Host, until| {
+        host.pass(until);
+        host.sent().iter().filter(|(_, verb)| *verb == Verb::NetworkConfigRequest).count()
+    };
+
+    assert_eq!(requests(&mut host, secs(59)), 0);
+    assert_eq!(requests(&mut host, secs(71)), 3);
+    let same = host.config();
+    host.configure(&same).unwrap();
+    assert_eq!(requests(&mut host, secs(76)), 1);
+    let mut other = host.config();
+    other.timestamp = UNIX + Duration::from_secs(76);
+    host.configure(&other).unwrap();
+    assert_eq!(requests(&mut host, secs(135)), 0);
+}
+
+#[test]
+fn what_the_controller_says_is_reported_and_what_others_say_is_not() {
+    let mut host = Host::on(PortMode::L3, |_| {});
+    let (controller, b) = (host.controller.address(), host.b.address());
+    let request = Verb::NetworkConfigRequest;
+
+    let refused = host.error(b, request, ErrorCode::NetworkAccessDenied);
+    assert_eq!(refused, Err(Rejected::UnexpectedReply));
+    let unasked = host.error(controller, Verb::Whois, ErrorCode::ObjectNotFound);
+    assert_eq!(unasked, Err(Rejected::UnexpectedReply));
+    assert_eq!(host.standing(), Standing::Ok);
+
+    host.error(controller, Verb::Frame, ErrorCode::NetworkAccessDenied).unwrap();
+    assert_eq!(host.standing(), Standing::AccessDenied);
+    assert_eq!(host.view().admission, Admission::Everybody);
+
+    let mut config = host.config();
+    config.revision = 9;
+    host.configure(&config).unwrap();
+    assert_eq!(host.standing(), Standing::Ok);
+}
+
+#[test]
+fn nobody_passes_rules_that_are_not_understood() {
+    let mut host =
+        Host::on(PortMode::L3, |config| config.rules.insert(0, Kind::Ethertype(2048).into()));
+
+    assert_eq!(host.standing(), Standing::UnsupportedRules);
+    assert_eq!(host.view().admission, Admission::Nobody);
+    let sent =
+        host.call(|networks, ctx, _| networks.resolve(ctx, NETWORK, ip("10.147.17.6"), b"packet"));
+    assert_eq!(sent, Err(Rejected::NotAMember));
+}
+
+#[test]
+fn a_saved_configuration_is_used_until_the_controller_answers() {
+    let mut host = Host::new();
+    let mut config = host.config();
+    config.name = "saved".to_owned();
+    let saved = config.to_dictionary();
+
+    host.call(|networks, ctx, _| networks.join(ctx, NETWORK, PortMode::L3, Some(&saved))).unwrap();
+
+    assert_eq!(host.networks.statuses()[0].name, "saved");
+    assert_eq!(host.view().admission, Admission::Everybody);
+    assert_eq!(host.sent(), [(host.controller.address(), Verb::NetworkConfigRequest)]);
+    let stored = |event: &Event| matches!(event, Event::Store { .. });
+    assert!(!host.out.events.iter().any(stored));
+}
+
+#[test]
+fn what_is_saved_of_somebody_else_is_not_used() {
+    for saved in [PLACEHOLDER.to_vec(), vec![0xff; 100], {
+        let mut config = Host::new().config();
+        config.issued_to = secret("b").address();
+        config.to_dictionary()
+    }] {
+        let mut host = Host::new();
+        host.call(|networks, ctx, _| networks.join(ctx, NETWORK, PortMode::L3, Some(&saved)))
+            .unwrap();
+
+        assert_eq!(host.standing(), Standing::RequestingConfiguration);
+    }
+}
+
+#[test]
+fn a_network_that_was_left_is_forgotten() {
+    let mut host = Host::on(PortMode::L3, |_| {});
+
+    host.call(|networks, ctx, _| networks.leave(ctx, NETWORK)).unwrap();
+
+    let removed = Event::Store { key: StoreKey::Network(NETWORK), value: None };
+    assert_eq!(host.out.events, [removed, Event::NetworkLeft(NETWORK)]);
+    assert!(host.tables.network(NETWORK).is_none());
+    assert_eq!(host.networks.poll_timeout(), None);
+    let again = host.call(|networks, ctx, _| networks.leave(ctx, NETWORK));
+    assert_eq!(again, Err(CommandError::NotJoined(NETWORK)));
+}
+
+#[test]
+fn nobody_controls_a_network_of_a_reserved_address() {
+    let mut host = Host::new();
+    let nobodys = NetworkId(1);
+
+    let joined = host.call(|networks, ctx, _| networks.join(ctx, nobodys, PortMode::L3, None));
+
+    assert_eq!(joined, Err(CommandError::InvalidNetwork(nobodys)));
+}
+
+#[test]
+fn an_ad_hoc_network_is_up_without_a_word() {
+    let mut host = Host::new();
+    let network = NetworkId(0xff0a_0000_0000_0001);
+
+    host.call(|networks, ctx, _| networks.join(ctx, network, PortMode::L3, None)).unwrap();
+    host.pass(secs(600));
+
+    assert_eq!(host.standing(), Standing::Ok);
+    assert_eq!(host.sent(), []);
+}
