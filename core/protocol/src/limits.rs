@@ -363,6 +363,15 @@ pub const VALIDATIONS_PER_SECOND: u32 = 8;
 /// See [`VALIDATIONS_PER_SECOND`].
 pub const VALIDATIONS_AT_ONCE: u32 = 64;
 
+/// How many of those may come from one neighbourhood (a /24 or /48) per second, and how many at
+/// once.
+///
+/// The reference lets one pass per 2 s (spec 02 §15), which makes the machines of a site that
+/// start together wait for each other.
+pub const NEIGHBORHOOD_VALIDATIONS_PER_SECOND: u32 = 1;
+/// See [`NEIGHBORHOOD_VALIDATIONS_PER_SECOND`].
+pub const NEIGHBORHOOD_VALIDATIONS_AT_ONCE: u32 = 16;
+
 /// How many identities received from roots are validated per second, and how many at once.
 ///
 /// Apart from those of strangers, so that a flood of HELLOs does not keep us from whom we ask for.

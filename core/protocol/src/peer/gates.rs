@@ -50,7 +50,7 @@ impl<K: Copy + Ord> Gate<K> {
 }
 
 /// So many of something per second, and after a pause so many at once.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 pub struct Budget {
     each: Duration,
     at_once: Duration,
@@ -75,6 +75,45 @@ impl Budget {
         }
         self.repaid = repaid;
         true
+    }
+}
+
+/// Gives each key a [`Budget`] of its own.
+///
+/// Forgets keys as a [`Gate`] does, no earlier than their budgets are full again.
+#[derive(Debug)]
+pub struct Budgets<K> {
+    full: Budget,
+    keys_max: usize,
+    turned: Instant,
+    current: BTreeMap<K, Budget>,
+    previous: BTreeMap<K, Budget>,
+}
+
+impl<K: Copy + Ord> Budgets<K> {
+    /// Gives at most `keys_max` keys a budget like `full` each; more have to wait.
+    #[must_use]
+    pub const fn new(full: Budget, keys_max: usize) -> Self {
+        Self {
+            full,
+            keys_max,
+            turned: Instant::ZERO,
+            current: BTreeMap::new(),
+            previous: BTreeMap::new(),
+        }
+    }
+
+    /// Returns whether `key` has something left to spend, and spends it.
+    pub fn spend(&mut self, now: Instant, key: K) -> bool {
+        if now.since(self.turned) >= self.full.at_once {
+            self.previous = core::mem::take(&mut self.current);
+            self.turned = now;
+        }
+        if self.current.len() >= self.keys_max && !self.current.contains_key(&key) {
+            return false;
+        }
+        let start = self.previous.get(&key).copied().unwrap_or(self.full);
+        self.current.entry(key).or_insert(start).spend(now)
     }
 }
 
@@ -139,6 +178,27 @@ mod tests {
         assert_eq!(passed, 3);
         assert!(gate.pass(at(7_000), 99));
         assert!(gate.current.len() + gate.previous.len() <= 6);
+    }
+
+    #[test]
+    fn what_one_key_spends_another_still_has() {
+        let mut budgets = Budgets::new(Budget::new(2, 4), 10);
+        let mut spent = |key, millis| (0..100).filter(|_| budgets.spend(at(millis), key)).count();
+
+        assert_eq!((spent('a', 60_000), spent('b', 60_000)), (4, 4));
+        // Two are earned per second, also across the turn of generations.
+        assert_eq!((spent('a', 61_000), spent('b', 61_500), spent('a', 62_000)), (2, 3, 2));
+        assert_eq!(spent('a', 99_000), 4);
+    }
+
+    #[test]
+    fn keys_beyond_the_bound_have_no_budget_until_others_are_forgotten() {
+        let mut budgets = Budgets::new(Budget::new(2, 4), 3);
+
+        let spent = (0..100).filter(|&key| budgets.spend(at(5_000), key)).count();
+
+        assert_eq!(spent, 3);
+        assert!(budgets.spend(at(8_000), 99));
     }
 
     #[test]

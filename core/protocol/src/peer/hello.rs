@@ -155,7 +155,7 @@ impl Peers {
         identity: &Identity,
         packet: &mut [u8],
     ) -> Result<Arc<PeerKeys>, Rejected> {
-        if !self.strangers.pass(ctx.now, SourcePrefix::of(path.remote.ip())) {
+        if !self.strangers.spend(ctx.now, SourcePrefix::of(path.remote.ip())) {
             return Err(Rejected::RateLimited);
         }
         let key = ctx.me.agree(identity).ok_or(Rejected::InvalidIdentity)?;

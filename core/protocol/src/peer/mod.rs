@@ -38,11 +38,12 @@ use crate::event::Event;
 use crate::fastpath::tables::{PeerView, Tables};
 use crate::identity::Identity;
 use crate::limits::{
-    ANSWERS_AT_ONCE, ANSWERS_PER_SECOND, GATE_KEYS_MAX, PEERS_MAX, PEERS_MAX_ROOT, PROBES_AT_ONCE,
+    ANSWERS_AT_ONCE, ANSWERS_PER_SECOND, GATE_KEYS_MAX, NEIGHBORHOOD_VALIDATIONS_AT_ONCE,
+    NEIGHBORHOOD_VALIDATIONS_PER_SECOND, PEERS_MAX, PEERS_MAX_ROOT, PROBES_AT_ONCE,
     PROBES_PER_SECOND, VALIDATIONS_AT_ONCE, VALIDATIONS_PER_SECOND,
 };
 use crate::outbox::{Ctx, Directory, Received};
-use crate::peer::gates::{Budget, Gate, PushGate};
+use crate::peer::gates::{Budget, Budgets, Gate, PushGate};
 use crate::peer::hello::SourcePrefix;
 use crate::peer::introduce::Introductions;
 use crate::peer::keepalive::Schedule;
@@ -136,7 +137,7 @@ pub struct Peers {
     /// HELLOs sent to confirm a path that is not known.
     confirmations: Gate<Path>,
     /// Strangers validated, by where they are.
-    strangers: Gate<SourcePrefix>,
+    strangers: Budgets<SourcePrefix>,
     validations: Budget,
     answers: Budget,
     probes: Budget,
@@ -154,7 +155,10 @@ impl Peers {
             introductions: Introductions::new(),
             echoes: Gate::new(Duration::from_millis(166), GATE_KEYS_MAX),
             confirmations: Gate::new(Duration::from_secs(1), GATE_KEYS_MAX),
-            strangers: Gate::new(Duration::from_secs(2), GATE_KEYS_MAX),
+            strangers: Budgets::new(
+                Budget::new(NEIGHBORHOOD_VALIDATIONS_PER_SECOND, NEIGHBORHOOD_VALIDATIONS_AT_ONCE),
+                GATE_KEYS_MAX,
+            ),
             validations: Budget::new(VALIDATIONS_PER_SECOND, VALIDATIONS_AT_ONCE),
             answers: Budget::new(ANSWERS_PER_SECOND, ANSWERS_AT_ONCE),
             probes: Budget::new(PROBES_PER_SECOND, PROBES_AT_ONCE),
