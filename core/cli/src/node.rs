@@ -51,7 +51,11 @@ pub(crate) struct Node {
 impl Node {
     pub(crate) fn run(self) -> Result<(), Failure> {
         let level = if self.json { LevelFilter::Warn } else { LevelFilter::Info };
-        env_logger::Builder::new().filter_level(level).parse_default_env().init();
+        env_logger::Builder::new()
+            .filter_level(level)
+            .format_timestamp_millis()
+            .parse_default_env()
+            .init();
 
         // One thread drives the node; disks are waited for on others.
         let runtime = RuntimeBuilder::new_current_thread().enable_all().build();
