@@ -158,8 +158,7 @@ impl Office {
     }
 }
 
-/// Where we differ from the reference on purpose: of which case the how manieth request, what in
-/// it, and what it is here.
+/// Where we differ from the reference on purpose: which value of which request, and what it is here.
 struct Difference {
     case: &'static str,
     request: usize,

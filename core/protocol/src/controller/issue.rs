@@ -42,14 +42,16 @@ pub(super) fn configuration(
     let network = hosted.record();
     let routes = &network.routes[..network.routes.len().min(CONFIG_ROUTES_MAX)];
     let window = network.certificate_window.unwrap_or(WINDOW_DEFAULT).clamp(WINDOW_MIN, WINDOW_MAX);
-    let evaluates_rules = asked.metadata.rules_engine != 0;
-
-    if evaluates_rules {
+    let (rules, capabilities, tags) = if asked.metadata.rules_engine == 0 {
+        (vec![Rule::accept()], Vec::new(), Vec::new())
+    } else {
         if is_new {
             give_default_capabilities(network, record);
         }
         give_default_tags(network, record);
-    }
+        let rules = network.rules.iter().take(CONFIG_RULES_MAX).cloned().collect();
+        (rules, capabilities(ctx, network, record), tags(ctx, record))
+    };
     let addresses = addresses(ctx, hosted, routes, record);
     let (trace_target, trace_level) = match record.trace_target {
         Some(target) => (target, record.trace_level),
@@ -76,17 +78,13 @@ pub(super) fn configuration(
             ctx.unix,
             window,
         )),
-        capabilities: if evaluates_rules { capabilities(ctx, network, record) } else { Vec::new() },
-        tags: if evaluates_rules { tags(ctx, record) } else { Vec::new() },
+        capabilities,
+        tags,
         ownerships: ownerships(ctx, record, &addresses),
         specialists: specialists(hosted),
         routes: routes.to_vec(),
         addresses,
-        rules: if evaluates_rules {
-            network.rules.iter().take(CONFIG_RULES_MAX).cloned().collect()
-        } else {
-            vec![Rule::accept()]
-        },
+        rules,
         dns: dns(&network.dns),
         sso: sso(network, record),
     }

@@ -53,10 +53,10 @@ enum Sent {
     Revocations(Vec<Address>),
 }
 
-/// Knows that every address is held by the identity whose public key is all ones.
-struct Everybody(BTreeMap<Address, Identity>);
+/// Knows these identities.
+struct Known(BTreeMap<Address, Identity>);
 
-impl Directory for Everybody {
+impl Directory for Known {
     fn identity(&self, address: Address) -> Option<&Identity> {
         self.0.get(&address)
     }
@@ -162,7 +162,7 @@ impl World {
         whole.unwrap();
         let revocations = credentials.revocations.clone();
         assert_eq!(credentials, Credentials { revocations, ..Credentials::default() });
-        let directory = Everybody([(self.me.address(), *self.me.public())].into());
+        let directory = Known([(self.me.address(), *self.me.public())].into());
         let targets = credentials.revocations.iter().map(|revocation| {
             revocation.verify(&directory).unwrap();
             assert_eq!(revocation.flags, Revocation::FAST_PROPAGATE);
@@ -219,7 +219,7 @@ impl World {
         identity: Option<Identity>,
         body: &[u8],
     ) -> (Result<(), Rejected>, Said) {
-        let directory = Everybody(identity.map(|identity| (from, identity)).into_iter().collect());
+        let directory = Known(identity.map(|identity| (from, identity)).into_iter().collect());
         let path = Path::from_all("192.0.2.1:9993".parse().unwrap());
         let verb = Verb::NetworkConfigRequest;
         let rx = Received { from, path, hops: 0, verb, packet_id: PACKET_ID, body };
@@ -594,7 +594,7 @@ fn a_configuration_too_long_for_a_packet_comes_in_signed_pieces() {
             .collect();
     });
     let mut out = Outbox::default();
-    let directory = Everybody([(ALICE, identity(ALICE))].into());
+    let directory = Known([(ALICE, identity(ALICE))].into());
     let path = Path::from_all("192.0.2.1:9993".parse().unwrap());
     let (verb, body) = (Verb::NetworkConfigRequest, request(NETWORK));
     let rx = Received { from: ALICE, path, hops: 0, verb, packet_id: PACKET_ID, body: &body };
