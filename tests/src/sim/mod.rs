@@ -21,6 +21,7 @@ mod ip;
 mod link;
 mod nat;
 mod observe;
+mod recording;
 mod run;
 mod stack;
 mod trace;

@@ -10,6 +10,7 @@ use zt_protocol::time::Instant;
 use super::host::Power;
 use super::internet::Datagram;
 use super::observe::Unsettled;
+use super::recording::Overheard;
 use super::trace;
 use super::world::{Happening, NodeId, World};
 use crate::wires::Sent;
@@ -131,6 +132,10 @@ impl World {
             self.seen.pop_front();
         }
         self.seen.push_back((node, datagram.source, datagram.bytes.clone()));
+        if let Some(recording) = &mut self.recording {
+            let (at, from, bytes) = (self.now, datagram.from, datagram.bytes.clone());
+            recording.push(Overheard { at, from, to: node, bytes });
+        }
         let path = Path { local, remote: datagram.source };
         let sent = self.hosts[node.0].datagram(self.now, path, datagram.bytes);
         self.send(node, sent);

@@ -18,6 +18,7 @@ use zt_protocol::world::{Root, World as Planet, WorldKind};
 use super::host::{EPOCH, Host, Power};
 use super::internet::{Datagram, Internet, LanId};
 use super::nat::Nat;
+use super::recording::Overheard;
 use super::trace::{self, Fnv};
 use crate::identities;
 
@@ -64,6 +65,8 @@ pub struct World {
     queued: u64,
     /// The last datagrams that arrived: at whom, from where, with what.
     pub(super) seen: VecDeque<(NodeId, SocketAddr, Vec<u8>)>,
+    /// Everything that arrived since it was to be recorded.
+    pub(super) recording: Option<Vec<Overheard>>,
     pub(super) series: Vec<Series>,
     roots: Vec<NodeId>,
     /// Fixed when the first node starts.
@@ -91,6 +94,7 @@ impl World {
             queue: BTreeMap::new(),
             queued: 0,
             seen: VecDeque::new(),
+            recording: None,
             series: Vec::new(),
             roots: Vec::new(),
             planet: None,

@@ -33,6 +33,7 @@ mod primitives;
 mod relays;
 mod report;
 mod rules;
+mod stories;
 mod whois;
 mod worlds;
 
@@ -66,9 +67,11 @@ const RUNNERS: &[(&str, Runner)] = &[
     ("identity.json", identity::run),
     ("inetaddress.json", physical::run),
     ("kbkdf.json", primitives::kbkdf),
+    ("keepalive.json", stories::keepalive),
     ("lz4_packets.json", packets::compressed),
     ("mac.json", names::mac),
     ("moon_tools.json", worlds::moon_tools),
+    ("nat_traversal.json", stories::nat_traversal),
     ("network_config.json", config::run),
     ("ownership.json", credentials::ownership),
     ("packet_reject.json", intake::packet_reject),

@@ -1,0 +1,50 @@
+//! Packets overheard between nodes, opened with an independent ear.
+
+use zt_protocol::time::Instant;
+
+use super::world::{NodeId, World};
+use crate::packet::{Packet, is_fragment};
+use crate::persona::Persona;
+
+/// A datagram that arrived.
+pub(super) struct Overheard {
+    pub(super) at: Instant,
+    pub(super) from: NodeId,
+    pub(super) to: NodeId,
+    pub(super) bytes: Vec<u8>,
+}
+
+impl World {
+    /// Keeps every datagram that arrives from now on.
+    pub fn start_recording(&mut self) {
+        self.recording.get_or_insert_default();
+    }
+
+    /// Returns the packets of one datagram that `from` has sent `to` by themselves while they
+    /// were recorded, and when each arrived.
+    #[must_use]
+    pub fn packets(&self, from: NodeId, to: NodeId) -> Vec<(Instant, Packet)> {
+        let [sender, receiver] = [from, to].map(|node| {
+            let text = self.hosts[node.0].identity().to_text();
+            Persona::from_text(&text)
+        });
+        let key = sender.key_with(&receiver);
+        let overheard = self.recording.iter().flatten();
+        overheard
+            .filter(|overheard| (overheard.from, overheard.to) == (from, to))
+            .filter(|overheard| !is_fragment(&overheard.bytes))
+            .filter(|overheard| is_between(&overheard.bytes, &sender, &receiver))
+            .filter_map(|overheard| {
+                Some((overheard.at, Packet::open(&key, &overheard.bytes).ok()?))
+            })
+            .collect()
+    }
+}
+
+/// Returns whether a datagram is the whole of a packet between these two, not one that is relayed.
+fn is_between(datagram: &[u8], sender: &Persona, receiver: &Persona) -> bool {
+    datagram.len() >= 28
+        && datagram[18] & 0x40 == 0
+        && datagram[8..13] == receiver.address.to_bytes()
+        && datagram[13..18] == sender.address.to_bytes()
+}
