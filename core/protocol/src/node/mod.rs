@@ -1,6 +1,6 @@
 //! The node: who tells whom.
 //!
-//! A [`Node`] is a [`Control`](control::Control), which owns every subsystem, and an intake of the
+//! A [`Node`] is a `Control`, which owns every subsystem, and an intake of the
 //! data plane, which opens packets by the tables control keeps. `dispatch` carries what was opened
 //! to the subsystem it concerns, `sending` carries what subsystems said to the wire, `host` does
 //! the same for frames of the host.
