@@ -1,0 +1,250 @@
+//! The four nodes of the laboratory, and what makes them a network.
+//!
+//! ```text
+//!                root                 knows who is where, relays until members are introduced
+//!            /    |    \
+//!   controller  alice  bob            says who is a member; members, each with a stack of its own
+//! ```
+
+use std::error::Error;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use tempfile::TempDir;
+use zt_protocol::address::{Address, NetworkId};
+use zt_protocol::event::{NetworkStatus, Route, Standing};
+use zt_protocol::identity::{Identity, SecretIdentity};
+use zt_protocol::rng::Rng;
+use zt_protocol::time::UnixMillis;
+use zt_protocol::world::{Root, World, WorldKey, WorldKind};
+use zt_runtime::controller::NetworkSettings;
+use zt_runtime::store::Home;
+use zt_runtime::{Builder, Event, Handle, Port, RequestError};
+
+use crate::capture::Tap;
+use crate::report::{MemberReport, NodeReport, millis};
+use crate::stack::Stack;
+
+/// Whatever can go wrong in a step; it is only ever shown.
+pub(crate) type AnyError = Box<dyn Error + Send + Sync>;
+
+/// A home directory with an identity in it: all a node needs to start.
+pub(crate) struct Site {
+    pub(crate) name: &'static str,
+    home: TempDir,
+    identity: Identity,
+}
+
+/// A running node.
+pub(crate) struct LabNode {
+    pub(crate) name: &'static str,
+    pub(crate) handle: Handle,
+    started: Instant,
+    /// From its start until a root answered.
+    online: Option<Duration>,
+    /// Removed with the node.
+    _home: TempDir,
+}
+
+impl Site {
+    /// Makes a home directory and an identity, which takes a good part of a second.
+    pub(crate) fn make(name: &'static str) -> Result<Self, AnyError> {
+        let home = tempfile::Builder::new().prefix(&format!("lab-{name}-")).tempdir()?;
+        let secret = SecretIdentity::generate(&mut rng()?);
+        Home::new(home.path()).save_identity(&secret)?;
+        Ok(Self { name, home, identity: *secret.public() })
+    }
+
+    /// Starts the node.
+    pub(crate) async fn start(self, planet: &World, role: Role) -> Result<LabNode, AnyError> {
+        let (at, is_controller) = match role {
+            Role::Root(at) => (at, false),
+            Role::Controller => (any_port(), true),
+            Role::Member => (any_port(), false),
+        };
+        let started = Instant::now();
+        let handle = Builder::new(self.home.path())
+            .planet(planet.clone())
+            .bind([at])
+            .allow_loopback(true)
+            .controller(is_controller)
+            .start()
+            .await?;
+        Ok(LabNode { name: self.name, handle, started, online: None, _home: self.home })
+    }
+
+    /// Returns the node's address.
+    pub(crate) fn address(&self) -> Address {
+        self.identity.address()
+    }
+}
+
+/// What a node is for.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Role {
+    /// It is found at this address, which the planet names.
+    Root(SocketAddr),
+    Controller,
+    Member,
+}
+
+/// A node on the network, and the TCP/IP it uses there.
+pub(crate) struct Member {
+    pub(crate) node: LabNode,
+    pub(crate) stack: Stack,
+    pub(crate) v4: IpAddr,
+    pub(crate) v6: IpAddr,
+    /// From the node's start until it was on the network.
+    network_ok: Duration,
+    /// From the node's start until another member answered.
+    pub(crate) first_reply: Option<Duration>,
+}
+
+/// Which of a member's addresses is meant.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Family {
+    V4,
+    V6,
+}
+
+impl LabNode {
+    /// Returns how long ago the node was started.
+    pub(crate) fn age(&self) -> Duration {
+        self.started.elapsed()
+    }
+
+    /// Waits until a root has answered.
+    pub(crate) async fn online(&mut self) -> Result<Duration, RequestError> {
+        self.wait(|event| matches!(event, Event::Online(true)).then_some(())).await?;
+        Ok(*self.online.insert(self.age()))
+    }
+
+    /// Waits until a network stands as it should.
+    pub(crate) async fn standing(
+        &self,
+        network: NetworkId,
+        standing: Standing,
+    ) -> Result<NetworkStatus, RequestError> {
+        self.wait(|event| match event {
+            Event::Network(status) if status.id == network && status.standing == standing => {
+                Some(*status)
+            }
+            _ => None,
+        })
+        .await
+    }
+
+    /// Joins a network with packets that come to this program.
+    pub(crate) async fn join(&self, network: NetworkId) -> Result<(), RequestError> {
+        self.handle.join(network, Port::Packets).await
+    }
+
+    /// Returns where packets to a peer are sent; `None` if roots relay them.
+    pub(crate) async fn path_to(&self, peer: Address) -> Result<Option<SocketAddr>, RequestError> {
+        let peers = self.handle.peers().await?;
+        Ok(peers.iter().find(|status| status.address == peer).and_then(|status| status.path))
+    }
+
+    /// Returns how the node did.
+    pub(crate) async fn report(&self) -> Result<NodeReport, RequestError> {
+        let (drops, losses) = self.handle.drops().await?;
+        Ok(NodeReport {
+            name: self.name,
+            address: self.handle.address().to_string(),
+            endpoint: self.handle.bound()[0],
+            online_ms: self.online.map(millis),
+            member: None,
+            drops: NodeReport::drops(&drops, losses),
+        })
+    }
+
+    async fn wait<T>(&self, mut pick: impl FnMut(Event) -> Option<T>) -> Result<T, RequestError> {
+        while let Some(event) = self.handle.next_event().await {
+            if let Some(picked) = pick(event) {
+                return Ok(picked);
+            }
+        }
+        Err(RequestError::Stopped)
+    }
+}
+
+impl Member {
+    /// Gives a node that is on a network, as `status` says, a stack to use it with.
+    pub(crate) async fn new(
+        node: LabNode,
+        status: &NetworkStatus,
+        tap: Option<Tap>,
+    ) -> Result<Self, AnyError> {
+        let network_ok = node.age();
+        let mut addresses = status.addresses.iter().map(|&(ip, _)| ip);
+        let (Some(v4), Some(v6)) =
+            (addresses.clone().find(IpAddr::is_ipv4), addresses.find(IpAddr::is_ipv6))
+        else {
+            return Err("the network has not assigned an address of each family".into());
+        };
+        let stack = Stack::new(status, node.handle.packets(status.id).await?, tap);
+        Ok(Self { node, stack, v4, v6, network_ok, first_reply: None })
+    }
+
+    /// Returns the member's address of one family.
+    pub(crate) const fn address(&self, family: Family) -> IpAddr {
+        match family {
+            Family::V4 => self.v4,
+            Family::V6 => self.v6,
+        }
+    }
+
+    /// Returns how the member did.
+    pub(crate) async fn report(&self) -> Result<NodeReport, RequestError> {
+        let counts = self.stack.counts();
+        let member = MemberReport {
+            virtual_addresses: [self.v4, self.v6],
+            network_ok_ms: millis(self.network_ok),
+            first_reply_ms: self.first_reply.map(millis),
+            packets_sent: counts.sent,
+            packets_received: counts.received,
+        };
+        Ok(NodeReport { member: Some(member), ..self.node.report().await? })
+    }
+}
+
+/// Returns a planet whose only root is found at `at`, and forgets the key that could change it.
+pub(crate) fn planet_of(root: &Site, at: SocketAddr) -> Result<World, AnyError> {
+    let key = WorldKey::generate(&mut rng()?);
+    let id = root.address().to_u64();
+    let roots = vec![Root { identity: root.identity, endpoints: vec![at] }];
+    Ok(World::sign(WorldKind::Planet, id, wall_clock(), roots, &key, key.public())?)
+}
+
+/// Returns a private network of two families of addresses.
+pub(crate) fn settings() -> NetworkSettings {
+    let ip = |last| Ipv4Addr::new(10, 76, 0, last).into();
+    NetworkSettings {
+        name: "lab".to_owned(),
+        private: true,
+        pools: vec![(ip(1), ip(254))],
+        routes: vec![Route { target: ip(0), bits: 24, via: None }],
+        six_plane: true,
+        rfc4193: false,
+    }
+}
+
+/// Returns an address nobody uses. Should somebody take it before the root does, the root says so.
+pub(crate) fn unused_address() -> Result<SocketAddr, AnyError> {
+    Ok(UdpSocket::bind(any_port())?.local_addr()?)
+}
+
+fn any_port() -> SocketAddr {
+    (Ipv4Addr::LOCALHOST, 0).into()
+}
+
+fn wall_clock() -> UnixMillis {
+    let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    UnixMillis(u64::try_from(since_1970.as_millis()).unwrap_or(u64::MAX))
+}
+
+fn rng() -> Result<Rng, getrandom::Error> {
+    let mut seed = [0; 32];
+    getrandom::fill(&mut seed)?;
+    Ok(Rng::from_seed(seed))
+}
