@@ -16,7 +16,11 @@ class Silent(AssertionError):
 
 
 class Speaker:
-    """A running child process. Its events are kept in order; what it writes to stderr goes to `log`."""
+    """A running child process.
+
+    Its events are kept in order. They go to `log` as well, with the seconds since its start, beside
+    what it writes to stderr.
+    """
 
     def __init__(self, name: str, command: Sequence[str], log: Path) -> None:
         self.name = name
@@ -96,7 +100,7 @@ class Speaker:
         assert self._child.stdout is not None
         for line in self._child.stdout:
             if not self._log.closed:
-                self._log.write(line)
+                self._log.write(f"{time.monotonic() - self.started:7.3f} {line}")
                 self._log.flush()
             try:
                 event = json.loads(line)
