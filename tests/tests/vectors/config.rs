@@ -36,7 +36,8 @@ fn written_mtu(dictionary: &[u8]) -> u16 {
     u16::from_str_radix(&line[12..], 16).unwrap()
 }
 
-fn compare(config: &NetworkConfig, parsed: &Value) {
+/// Holds a configuration to what the reference understands by it.
+pub(crate) fn compare(config: &NetworkConfig, parsed: &Value) {
     assert_eq!(config.network.to_string(), text(parsed, "network_id"));
     assert_eq!(config.timestamp.0, number(parsed, "timestamp"));
     assert_eq!(config.credential_window_ms, number(parsed, "credential_time_max_delta"));

@@ -24,12 +24,16 @@ mod fragments;
 mod hello;
 mod identity;
 mod intake;
+mod member;
 mod names;
+mod neighbors;
+mod networks;
 mod packets;
 mod paths;
 mod peer_cache;
 mod physical;
 mod primitives;
+mod records;
 mod relays;
 mod report;
 mod rules;
@@ -50,13 +54,17 @@ type Runner = fn(&Value, &mut Report);
 
 /// Which module runs which file.
 const RUNNERS: &[(&str, Runner)] = &[
+    ("adhoc.json", networks::adhoc),
     ("aes_gmac_siv_packets.json", packets::sealed),
     ("agreement.json", primitives::agreement),
+    ("arp.json", neighbors::arp),
     ("capability.json", credentials::capability),
     ("com.json", credentials::com),
+    ("config_chunks.json", networks::chunks),
     ("controller_api.json", controller_records::run),
     ("controller_cases.json", controller::run),
     ("controller_exchange.json", controller_exchange::run),
+    ("credentials.json", records::credentials),
     ("default_planet.json", worlds::default_planet),
     ("dictionary.json", dictionary::run),
     ("echo.json", paths::echo),
@@ -73,6 +81,7 @@ const RUNNERS: &[(&str, Runner)] = &[
     ("moon_tools.json", worlds::moon_tools),
     ("nat_traversal.json", stories::nat_traversal),
     ("network_config.json", config::run),
+    ("network_requests.json", networks::requests),
     ("ownership.json", credentials::ownership),
     ("packet_reject.json", intake::packet_reject),
     ("peer_cache.json", peer_cache::run),
@@ -81,6 +90,7 @@ const RUNNERS: &[(&str, Runner)] = &[
     ("relay_unite.json", relays::unite),
     ("rendezvous.json", paths::rendezvous),
     ("revocation.json", credentials::revocation),
+    ("rfc4193_6plane.json", neighbors::computable),
     ("rules.json", rules::rules),
     ("rules_json.json", rules::rules_json),
     ("salsa_poly_packets.json", packets::sealed),
