@@ -1,6 +1,6 @@
 //! Starting a node.
 
-use std::net::SocketAddr;
+use std::net::{SocketAddr, UdpSocket};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -41,7 +41,7 @@ pub enum StartError {
 }
 
 /// How a node shall run.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Builder {
     home: Home,
     bind: Bind,
@@ -79,6 +79,16 @@ impl Builder {
         self
     }
 
+    /// Uses these sockets, bound already, and no others.
+    ///
+    /// For whoever must know the port before the node runs, or prepare the socket, as VPN services
+    /// of phones must.
+    #[must_use]
+    pub fn sockets(mut self, sockets: impl IntoIterator<Item = UdpSocket>) -> Self {
+        self.bind = Bind::On(sockets.into_iter().collect());
+        self
+    }
+
     /// Uses this planet, whatever its signature, unless a later revision of it is stored.
     #[must_use]
     pub fn planet(mut self, planet: World) -> Self {
@@ -110,7 +120,7 @@ impl Builder {
     ///
     /// [`StartError`].
     pub async fn start(self) -> Result<Handle, StartError> {
-        let sockets = Sockets::bind(&self.bind)?;
+        let sockets = Sockets::bind(self.bind)?;
         let (home, planet) = (self.home.clone(), self.planet);
         let state = tokio::task::spawn_blocking(move || State::load(&home, planet));
         let state = state.await.map_err(|_| StartError::Runtime)??;

@@ -44,12 +44,14 @@ pub enum BindError {
 }
 
 /// Where a node listens.
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Debug)]
 pub(crate) enum Bind {
     /// At every address of the machine, IPv4 and IPv6, on this port; any free one if 0.
     Everywhere(u16),
     /// At these addresses and no others.
     At(Vec<SocketAddr>),
+    /// On these sockets, which are bound already.
+    On(Vec<std::net::UdpSocket>),
 }
 
 /// The sockets of one node.
@@ -75,11 +77,14 @@ impl Sockets {
     /// # Errors
     ///
     /// [`BindError`] if an address asked for cannot be had, or neither family can.
-    pub(crate) fn bind(bind: &Bind) -> Result<Self, BindError> {
+    pub(crate) fn bind(bind: Bind) -> Result<Self, BindError> {
         let sockets = match bind {
-            Bind::Everywhere(port) => Self::bind_everywhere(*port)?,
+            Bind::Everywhere(port) => Self::bind_everywhere(port)?,
             Bind::At(addresses) => {
-                addresses.iter().map(|&at| Socket::bind(at)).collect::<Result<_, _>>()?
+                addresses.into_iter().map(Socket::bind).collect::<Result<_, _>>()?
+            }
+            Bind::On(sockets) => {
+                sockets.into_iter().map(Socket::adopt).collect::<Result<_, _>>()?
             }
         };
         let sources = Sources::new(sockets.iter().map(|socket| socket.bound.ip()));
@@ -201,16 +206,26 @@ impl Socket {
         })
     }
 
+    /// Takes over a socket that is bound already.
+    fn adopt(socket: std::net::UdpSocket) -> Result<Self, BindError> {
+        let address = socket.local_addr().unwrap_or(SocketAddr::from(([0; 4], 0)));
+        Self::over(socket.into(), address).map_err(|source| BindError::Refused { address, source })
+    }
+
     fn open(address: SocketAddr) -> io::Result<Self> {
         let socket =
             socket2::Socket::new(Domain::for_address(address), Type::DGRAM, Some(Protocol::UDP))?;
         if address.is_ipv6() {
             socket.set_only_v6(true)?;
         }
+        socket.bind(&address.into())?;
+        Self::over(socket, address)
+    }
+
+    fn over(socket: socket2::Socket, address: SocketAddr) -> io::Result<Self> {
         // Larger than some systems allow; what they give will do.
         let _ = socket.set_recv_buffer_size(SOCKET_BUFFER_LEN);
         let _ = socket.set_send_buffer_size(SOCKET_BUFFER_LEN);
-        socket.bind(&address.into())?;
         socket.set_nonblocking(true)?;
 
         let offload = UdpSocketState::new(UdpSockRef::from(&socket))?;
@@ -357,8 +372,8 @@ mod tests {
 
     #[tokio::test]
     async fn what_is_queued_arrives_as_it_was_cut() {
-        let mut sender = Sockets::bind(&Bind::At(vec![LOOPBACK])).unwrap();
-        let mut receiver = Sockets::bind(&Bind::At(vec![LOOPBACK])).unwrap();
+        let mut sender = Sockets::bind(Bind::At(vec![LOOPBACK])).unwrap();
+        let mut receiver = Sockets::bind(Bind::At(vec![LOOPBACK])).unwrap();
         let path = Path { local: SocketId(0), remote: receiver.bound()[0] };
         let mut queue = GsoQueue::default();
         let mut expected = Vec::new();
@@ -384,8 +399,8 @@ mod tests {
     async fn a_path_on_all_sockets_uses_those_of_its_family() {
         let v6 = SocketAddr::new(Ipv6Addr::LOCALHOST.into(), 0);
         // A machine without IPv6 has nothing to show here.
-        let Ok(mut sender) = Sockets::bind(&Bind::At(vec![LOOPBACK, v6])) else { return };
-        let mut receiver = Sockets::bind(&Bind::At(vec![v6])).unwrap();
+        let Ok(mut sender) = Sockets::bind(Bind::At(vec![LOOPBACK, v6])) else { return };
+        let mut receiver = Sockets::bind(Bind::At(vec![v6])).unwrap();
         let mut queue = GsoQueue::default();
 
         queue
@@ -401,7 +416,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_wildcard_socket_answers_from_the_address_it_was_asked_at() {
-        let mut server = Sockets::bind(&Bind::Everywhere(0)).unwrap();
+        let mut server = Sockets::bind(Bind::Everywhere(0)).unwrap();
         let asked_at = SocketAddr::new([127, 0, 0, 2].into(), server.bound()[0].port());
         let client = UdpSocket::bind(LOOPBACK).await.unwrap();
 
@@ -418,7 +433,7 @@ mod tests {
 
     #[tokio::test]
     async fn datagrams_to_a_virtual_address_are_not_taken_for_physical_ones() {
-        let mut server = Sockets::bind(&Bind::Everywhere(0)).unwrap();
+        let mut server = Sockets::bind(Bind::Everywhere(0)).unwrap();
         let port = server.bound()[0].port();
         let client = UdpSocket::bind(LOOPBACK).await.unwrap();
         server.set_virtual_addresses(vec![IpAddr::from([127, 0, 0, 2])]);
@@ -433,10 +448,10 @@ mod tests {
 
     #[tokio::test]
     async fn a_port_in_use_is_named() {
-        let first = Sockets::bind(&Bind::Everywhere(0)).unwrap();
+        let first = Sockets::bind(Bind::Everywhere(0)).unwrap();
         let port = first.bound()[0].port();
 
-        let Err(error) = Sockets::bind(&Bind::Everywhere(port)) else { panic!("bound twice") };
+        let Err(error) = Sockets::bind(Bind::Everywhere(port)) else { panic!("bound twice") };
 
         assert_eq!(
             error.to_string(),
