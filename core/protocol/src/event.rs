@@ -14,7 +14,7 @@ pub enum Event {
     Network(Box<NetworkStatus>),
     /// The network was left; its port should go.
     NetworkLeft(NetworkId),
-    /// The way to a peer changed.
+    /// The way to a peer changed, or it was first heard through a root.
     Peer {
         /// The peer.
         address: Address,

@@ -224,7 +224,7 @@ impl Peers {
         trusted: bool,
     ) {
         let Some(peer) = self.peers.get_mut(&rx.from) else { return };
-        peer.heard = Some(ctx.now);
+        let is_first = peer.heard.replace(ctx.now).is_none();
         if rx.verb.is_nontrivial() {
             if !peer.is_active(ctx.now) {
                 self.schedule.wake(ctx.now);
@@ -239,6 +239,10 @@ impl Peers {
         }
         self.push_addresses(ctx, surface, rx);
         self.refresh(ctx, roots, rx.from);
+        let is_reached = ctx.tables.peer(rx.from).is_some_and(|view| view.path.is_some());
+        if is_first && rx.hops > 0 && !is_reached {
+            ctx.out.events.push_back(Event::Peer { address: rx.from, path: None });
+        }
     }
 
     /// Learns from a packet that came straight from the peer, or asks it to confirm the path.

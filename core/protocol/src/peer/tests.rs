@@ -310,6 +310,20 @@ fn a_direct_path_that_dies_is_given_up_within_half_a_minute_and_taken_up_again()
     assert_eq!(path_to_bob(&host), Some(path(BOB_AT)));
 }
 
+/// Said once, when it is first heard; after that the host learns of changes.
+#[test]
+fn the_host_is_told_of_a_peer_that_is_only_relayed() {
+    let mut host = Host::leaf();
+    let bob = *secret("B").public();
+    host.with(|peers, ctx, _, _| peers.learn(ctx, &bob)).unwrap();
+
+    host.hear(BOB, path(NEAR_AT), 1, Verb::Frame);
+    host.hear(BOB, path(NEAR_AT), 1, Verb::Frame);
+
+    let told = Event::Peer { address: BOB, path: None };
+    assert_eq!(host.out.events.iter().filter(|event| **event == told).count(), 1);
+}
+
 #[test]
 fn a_peer_is_left_alone_until_it_is_in_use() {
     let mut host = Host::leaf();
