@@ -234,6 +234,15 @@ impl Peers {
         if trusted {
             peer.trusted = Some(ctx.now);
         }
+        // A frame on the path in use, which is nearly every packet there is, changes nothing else.
+        let is_settled = rx.hops == 0
+            && peer.selected == Some(rx.path)
+            && !peer.is_due_a_push(ctx.now, rx.hops)
+            && !roots.is_upstream(rx.from)
+            && peer.paths.refresh(ctx.now, rx.path);
+        if is_settled {
+            return;
+        }
         if rx.hops == 0 {
             self.arrived(ctx, roots, rx);
         }

@@ -138,15 +138,11 @@ impl Paths {
         is_ok: bool,
         is_usable: impl FnOnce() -> bool,
     ) -> Arrival {
-        for known in &mut self.known {
-            if known.path == path {
-                known.heard = Some(now);
-                known.unanswered = 0;
-                return Arrival::Refreshed;
-            }
-            if same_host(known.path, path) && known.is_alive(now) {
-                return Arrival::Redundant;
-            }
+        if self.refresh(now, path) {
+            return Arrival::Refreshed;
+        }
+        if self.known.iter().any(|known| same_host(known.path, path) && known.is_alive(now)) {
+            return Arrival::Redundant;
         }
         if !is_usable() {
             return Arrival::Refused;
@@ -156,6 +152,16 @@ impl Paths {
         }
         self.learn(now, path);
         Arrival::Learned
+    }
+
+    /// Takes note that the peer was heard on `path`; returns whether it is known.
+    pub fn refresh(&mut self, now: Instant, path: Path) -> bool {
+        let known = self.known.iter_mut().find(|known| known.path == path);
+        known.is_some_and(|known| {
+            known.heard = Some(now);
+            known.unanswered = 0;
+            true
+        })
     }
 
     /// Puts `path` in place of a dead one of the same host, else into a free slot, else in place

@@ -14,9 +14,10 @@ use crate::endpoint::{Path, Scope, is_usable_endpoint};
 use crate::error::Rejected;
 use crate::limits::{HEADER_LEN, PROBES_PER_PUSH_MAX};
 use crate::outbox::{Ctx, Received};
-use crate::peer::{Peers, hello, is_usable};
+use crate::peer::{Peer, Peers, hello, is_usable};
 use crate::roots::Roots;
 use crate::surface::Surface;
+use crate::time::Instant;
 use crate::verb::Verb;
 use crate::wire::hello::Version;
 use crate::wire::push_paths;
@@ -31,6 +32,14 @@ const PUSH_LEN_MAX: usize = 1_200;
 
 /// The longest record of a pushed address, in bytes, and one to spare.
 const RECORD_LEN_MAX: usize = 24;
+
+impl Peer {
+    /// Returns whether the peer, heard after so many hops, is to be told where this node is.
+    pub(super) fn is_due_a_push(&self, now: Instant, hops: u8) -> bool {
+        let interval = if hops == 0 { PUSH_DIRECT } else { PUSH_RELAYED };
+        now.is_due(self.told, interval) && self.is_trusted(now)
+    }
+}
 
 impl Peers {
     /// Takes in a root's word that a peer may be reached at an address.
@@ -121,8 +130,7 @@ impl Peers {
         rx: &Received<'_>,
     ) {
         let Some(peer) = self.peers.get_mut(&rx.from) else { return };
-        let interval = if rx.hops == 0 { PUSH_DIRECT } else { PUSH_RELAYED };
-        if !peer.is_trusted(ctx.now) || !ctx.now.is_due(peer.told, interval) {
+        if !peer.is_due_a_push(ctx.now, rx.hops) {
             return;
         }
         peer.told = Some(ctx.now);
