@@ -250,6 +250,13 @@ impl NetworkConfig {
         self.flags & Self::UNKNOWN_MATCH_IS_TRUE != 0
     }
 
+    /// Returns whether what the controller signed at `timestamp` counts while this configuration
+    /// is in force (spec 03 §6.4). Certificates of membership have windows of their own.
+    #[must_use]
+    pub const fn is_timely(&self, timestamp: UnixMillis) -> bool {
+        self.timestamp.0.abs_diff(timestamp.0) <= self.credential_window_ms
+    }
+
     /// Returns whether multicast frames are sent uncompressed.
     #[must_use]
     pub const fn no_multicast_compression(&self) -> bool {

@@ -173,7 +173,7 @@ impl Network {
             .config
             .as_ref()
             .is_none_or(|held| (&held.addresses, held.flags) != (&config.addresses, config.flags));
-        self.filter = Filter::of(&config.rules);
+        self.filter = Filter::new(&config.rules, config.unknown_match_is_true());
         self.config = Some(config);
         if moved {
             self.neighbors.clear();
@@ -227,7 +227,7 @@ impl Network {
     /// Returns who may exchange frames on the network.
     pub(super) fn admission(&self) -> Admission {
         match &self.config {
-            Some(config) if self.filter == Filter::AcceptAll => {
+            Some(config) if self.filter.accepts_all() => {
                 if config.public {
                     Admission::Everybody
                 } else {
@@ -295,7 +295,7 @@ impl Network {
             (Some(Failure::NotFound), _) => Standing::NotFound,
             (Some(Failure::AuthenticationRequired(_)), _) => Standing::AuthenticationRequired,
             (None, None) => Standing::RequestingConfiguration,
-            (None, Some(_)) if self.filter != Filter::AcceptAll => Standing::UnsupportedRules,
+            (None, Some(_)) if !self.filter.accepts_all() => Standing::UnsupportedRules,
             (None, Some(_)) => Standing::Ok,
         }
     }

@@ -677,7 +677,7 @@ impl Network {
             mode,
             mac,
             config: None,
-            filter: Filter::Unsupported,
+            filter: Filter::default(),
             failure: None,
             updated: None,
             requested: None,

@@ -11,16 +11,19 @@
 //!              | network | flags | (membership) | destination | source | ethertype | payload ..
 //!              +---------+-------+--------------+-------------+--------+-----------+------------
 //!                         01 a membership certificate is there (legacy)
+//!                         0e why rules had the frame sent to a node it is not for
 //!                         10 an OK is wanted
 //! ```
 //!
 //! The payload is without Ethernet header and padding.
 //!
-//! Source: spec 03 §9.1.
+//! Source: spec 03 §8.7, §9.1.
 
 use crate::address::{Mac, NetworkId};
 use crate::credential::Membership;
 use crate::error::Malformed;
+use crate::rules::{Direction, Purpose};
+use crate::transmit::Frame;
 use crate::verb::Verb;
 use crate::wire::cursor::{Put, Reader};
 use crate::wire::reply;
@@ -124,6 +127,27 @@ impl<'a> ExtFrame<'a> {
         out[9..15].copy_from_slice(&destination.to_bytes());
         out[15..21].copy_from_slice(&source.to_bytes());
         out[21..].copy_from_slice(&ethertype.to_be_bytes());
+        out
+    }
+
+    /// Returns what precedes the payload of a frame that rules have sent to a third node on its
+    /// way in or out (spec 03 §8.7).
+    #[must_use]
+    pub fn copy_header(
+        network: NetworkId,
+        direction: Direction,
+        purpose: Purpose,
+        frame: &Frame<'_>,
+    ) -> [u8; EXT_HEADER_LEN] {
+        let mut out = Self::header(network, frame.destination, frame.source, frame.ethertype);
+        out[8] = match (purpose, direction) {
+            (Purpose::Tee, Direction::Outbound) => 0x02,
+            (Purpose::Tee, Direction::Inbound) => 0x08,
+            (Purpose::Watch, Direction::Outbound) => ACK_WANTED | 0x06,
+            (Purpose::Watch, Direction::Inbound) => ACK_WANTED | 0x0c,
+            (Purpose::Redirect, Direction::Outbound) => 0x04,
+            (Purpose::Redirect, Direction::Inbound) => 0x0a,
+        };
         out
     }
 

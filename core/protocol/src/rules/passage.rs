@@ -1,0 +1,61 @@
+//! A frame between two nodes, as rules see it.
+
+use super::Holdings;
+use crate::address::Address;
+use crate::transmit::Frame;
+
+/// Which way a frame goes, seen from this node.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Direction {
+    /// From another node to this one.
+    Inbound,
+    /// From this node to another.
+    Outbound,
+}
+
+/// One of the two nodes a frame goes between.
+#[derive(Clone, Copy, Debug)]
+pub struct Party<'a> {
+    /// The node, or [`Address::NULL`] for a receiver that is not known yet.
+    pub address: Address,
+    /// What it holds.
+    pub holdings: &'a Holdings,
+}
+
+impl Party<'static> {
+    /// The receiver of a frame to a group or behind a bridge while it is judged for them all.
+    pub const NOBODY: Self = Self { address: Address::NULL, holdings: Holdings::NONE };
+}
+
+/// A frame on its way between two nodes, one of which is this one.
+#[derive(Clone, Copy, Debug)]
+pub struct Passage<'a> {
+    /// Which way it goes.
+    pub direction: Direction,
+    /// Who sends it: this node if it goes out.
+    pub sender: Party<'a>,
+    /// Who receives it: this node if it comes in.
+    pub receiver: Party<'a>,
+    /// The frame, whose MACs need not be the two nodes' own.
+    pub frame: Frame<'a>,
+}
+
+impl<'a> Passage<'a> {
+    /// Returns this node.
+    #[must_use]
+    pub const fn local(&self) -> &Party<'a> {
+        match self.direction {
+            Direction::Inbound => &self.receiver,
+            Direction::Outbound => &self.sender,
+        }
+    }
+
+    /// Returns the other node.
+    #[must_use]
+    pub const fn remote(&self) -> &Party<'a> {
+        match self.direction {
+            Direction::Inbound => &self.sender,
+            Direction::Outbound => &self.receiver,
+        }
+    }
+}
