@@ -25,6 +25,7 @@ mod hello;
 mod identity;
 mod intake;
 mod member;
+mod multicasts;
 mod names;
 mod neighbors;
 mod networks;
@@ -80,6 +81,7 @@ const RUNNERS: &[(&str, Runner)] = &[
     ("mac.json", names::mac),
     ("moon_tools.json", worlds::moon_tools),
     ("nat_traversal.json", stories::nat_traversal),
+    ("multicast.json", multicasts::run),
     ("network_config.json", config::run),
     ("network_requests.json", networks::requests),
     ("ownership.json", credentials::ownership),
