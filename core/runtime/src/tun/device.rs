@@ -41,8 +41,8 @@ pub enum PortError {
          the device in"
     )]
     NoTun,
-    /// An interface of that name is in use.
-    #[error("the interface {0} is in use by another program: choose another name")]
+    /// There is an interface of that name that is another program's, or no virtual one.
+    #[error("the interface {0} is taken: choose another name")]
     NameInUse(String),
     /// The name is too long or empty.
     #[error("{0:?} is no name for an interface: 1 to 15 letters, digits, - or _")]
@@ -224,9 +224,10 @@ fn explain(error: io::Error, name: &str) -> PortError {
     match error.kind() {
         io::ErrorKind::PermissionDenied => PortError::NotPermitted,
         io::ErrorKind::NotFound => PortError::NoTun,
-        io::ErrorKind::ResourceBusy | io::ErrorKind::AlreadyExists => {
-            PortError::NameInUse(name.to_owned())
-        }
+        // The kernel finds the name of a physical interface invalid, not in use.
+        io::ErrorKind::ResourceBusy
+        | io::ErrorKind::AlreadyExists
+        | io::ErrorKind::InvalidInput => PortError::NameInUse(name.to_owned()),
         _ if error.raw_os_error() == Some(libc::ENODEV) => PortError::NoTun,
         _ => PortError::Io(error),
     }
