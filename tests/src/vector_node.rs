@@ -41,6 +41,8 @@ pub mod verbs {
     pub const WHOIS: u8 = 0x04;
     /// Asks for its payload back.
     pub const ECHO: u8 = 0x08;
+    /// Carries credentials.
+    pub const CREDENTIALS: u8 = 0x0a;
     /// Says nothing.
     pub const NOP: u8 = 0x00;
 }

@@ -49,11 +49,12 @@ impl Report {
 
     /// Runs a whole file and holds the runner to having accounted for every case in it.
     pub(crate) fn run_all(&mut self, file: &Value, run: fn(&Value, &mut Self)) {
+        let before = self.accounted();
         if let Err(said) = caught(|| run(file, self)) {
             self.failed.push(("outside the cases".to_owned(), said));
         }
         let cases = count_cases(file);
-        let accounted = self.accounted();
+        let accounted = self.accounted() - before;
         if accounted < cases {
             let missing = format!("{} of {cases} cases are not accounted for", cases - accounted);
             self.failed.push(("the file as a whole".to_owned(), missing));
