@@ -27,7 +27,8 @@ mod identity;
 mod intake;
 mod member;
 mod member_node;
-mod membership;
+mod membership_node;
+mod multicast_node;
 mod multicasts;
 mod names;
 mod neighbors;
@@ -65,12 +66,12 @@ const RUNNERS: &[(&str, Runner)] = &[
     ("arp.json", neighbors::arp),
     ("capability.json", credentials::capability),
     ("com.json", credentials::com),
-    ("config_chunks.json", membership::config_chunks),
+    ("config_chunks.json", membership_node::config_chunks),
     ("config_chunks.json", networks::chunks),
     ("controller_api.json", controller_records::run),
     ("controller_cases.json", controller::run),
     ("controller_exchange.json", controller_exchange::run),
-    ("credentials.json", membership::credentials),
+    ("credentials.json", membership_node::credentials),
     ("credentials.json", records::credentials),
     ("default_planet.json", worlds::default_planet),
     ("dictionary.json", dictionary::run),
@@ -87,10 +88,11 @@ const RUNNERS: &[(&str, Runner)] = &[
     ("lz4_packets.json", packets::compressed),
     ("mac.json", names::mac),
     ("moon_tools.json", worlds::moon_tools),
+    ("multicast.json", multicast_node::run),
     ("multicast.json", multicasts::run),
     ("nat_traversal.json", stories::nat_traversal),
     ("network_config.json", config::run),
-    ("network_requests.json", membership::network_requests),
+    ("network_requests.json", membership_node::network_requests),
     ("network_requests.json", networks::requests),
     ("ownership.json", credentials::ownership),
     ("packet_reject.json", intake::packet_reject),
