@@ -43,6 +43,7 @@ mod relays;
 mod report;
 mod rules;
 mod stories;
+mod transcript;
 mod whois;
 mod worlds;
 
@@ -109,6 +110,7 @@ const RUNNERS: &[(&str, Runner)] = &[
     ("self_awareness.json", paths::self_awareness),
     ("signatures.json", primitives::signatures),
     ("tag.json", credentials::tag),
+    ("transcript_bootstrap.json", transcript::run),
     ("whois.json", whois::run),
     ("worlds.json", worlds::worlds),
 ];
