@@ -4,12 +4,14 @@
 //! - [`vector_node`]: one node, fed datagrams by hand,
 //! - [`packet`], [`persona`]: packets and identities from the specification, sharing no code with
 //!   the node,
+//! - [`rules`]: a second judgement of frames by rules, and rules to try it on,
 //! - [`wires`]: where a node under test puts what it sends,
 //! - [`identities`]: identities made beforehand.
 
 pub mod identities;
 pub mod packet;
 pub mod persona;
+pub mod rules;
 pub mod sim;
 pub mod vector_node;
 pub mod wires;

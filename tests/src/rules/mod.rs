@@ -1,0 +1,4 @@
+//! Rules, judged a second time.
+
+pub mod oracle;
+pub mod random;
