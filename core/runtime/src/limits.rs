@@ -52,10 +52,13 @@ pub(crate) const INTERFACE_FRAME_LEN_MAX: usize = 10_240;
 pub(crate) const INTERFACE_READ_FRAMES: usize = 128;
 
 /// Frames collected for an interface at which they are written before more is taken in.
-pub(crate) const INTERFACE_WRITE_FRAMES_HIGH: usize = 64;
+///
+/// More than are ever joined to one super packet at the usual MTU, and few enough that the room
+/// for joining (64 KiB each) leaves a member that has been busy below 12 MB.
+pub(crate) const INTERFACE_WRITE_FRAMES_HIGH: usize = 32;
 
 /// Frames collected for an interface at most; more are dropped and counted.
-pub(crate) const INTERFACE_WRITE_FRAMES_MAX: usize = 256;
+pub(crate) const INTERFACE_WRITE_FRAMES_MAX: usize = 128;
 
 /// Batches of packets that wait between the driver and a host without interface, per direction.
 /// When the host does not keep up, the newest are dropped and counted.

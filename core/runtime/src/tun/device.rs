@@ -348,7 +348,9 @@ impl WriteBatch {
             return false;
         }
         if self.used == self.frames.len() {
-            self.frames.push(Vec::new());
+            // Frames are joined only where there is room for it. Until they are, nothing but the
+            // first page of it is touched.
+            self.frames.push(Vec::with_capacity(SUPER_PACKET_LEN));
         }
         let frame = &mut self.frames[self.used];
         frame.clear();
