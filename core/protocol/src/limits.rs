@@ -294,6 +294,9 @@ pub const GROUPS_MAX: usize = 16_384;
 /// Roots and controllers keep them for those who gather.
 pub const SERVED_LIKES_MAX: usize = 262_144;
 
+/// Subscriptions of one member among them, so that one cannot keep the others out.
+pub const SERVED_LIKES_PER_MEMBER_MAX: usize = 4_096;
+
 /// How long a subscription lasts that is not renewed (spec 03 §9.7).
 pub const LIKE_TIMEOUT: Duration = Duration::from_secs(600);
 

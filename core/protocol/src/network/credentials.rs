@@ -64,7 +64,7 @@ impl Network {
     }
 
     /// Works out anew whether `member` is admitted.
-    fn judge(&mut self, ctx: &mut Ctx<'_>, directory: &dyn Directory, member: Address) {
+    pub(super) fn judge(&mut self, ctx: &mut Ctx<'_>, directory: &dyn Directory, member: Address) {
         let own = self.config.as_ref().and_then(|config| config.membership.as_ref());
         self.members.judge(member, own, directory);
         self.expose_member(ctx, member);

@@ -154,9 +154,14 @@ impl Groups {
         }
     }
 
-    /// Returns how many subscriptions are remembered.
-    pub(super) const fn len(&self) -> usize {
-        self.likes
+    /// Returns whether it is known that `member` is subscribed to `group`.
+    pub(super) fn contains(&self, group: MulticastGroup, member: Address) -> bool {
+        self.groups.get(&group).is_some_and(|group| group.members.contains_key(&member))
+    }
+
+    /// Returns how many subscriptions each member has.
+    pub(super) fn likes_of(&self) -> impl Iterator<Item = (Address, usize)> + '_ {
+        self.likes_of.iter().map(|(&member, &count)| (member, count))
     }
 
     /// Returns whether nothing is remembered.
@@ -294,7 +299,7 @@ mod tests {
         assert_eq!(groups.members(group(1), &mut rng), [member(2)]);
         groups.sweep(at(1_100));
         assert!(groups.is_empty());
-        assert_eq!(groups.len(), 0);
+        assert_eq!(groups.likes, 0);
     }
 
     #[test]
@@ -322,7 +327,7 @@ mod tests {
                     _ => groups.sweep(now),
                 }
                 let counted: usize = groups.groups.values().map(|group| group.members.len()).sum();
-                prop_assert_eq!(counted, groups.len());
+                prop_assert_eq!(counted, groups.likes);
                 prop_assert_eq!(counted, groups.likes_of.values().sum::<usize>());
             }
         }

@@ -38,6 +38,8 @@ pub(super) struct Member {
     ownerships: BTreeMap<u32, Ownership>,
     /// Whether it passes the gate of a private network.
     pub(super) admitted: bool,
+    /// Whether that could not be judged for want of its identity.
+    unidentified: bool,
     /// When a frame or a credential of it was last accepted.
     pub(super) heard: Instant,
     /// When credentials were last pushed to it.
@@ -103,14 +105,15 @@ impl Members {
         self.records.get(&address)
     }
 
-    /// Returns whether nobody is known.
-    pub(super) fn is_empty(&self) -> bool {
-        self.records.is_empty()
-    }
-
     /// Returns every member's address, ascending.
     pub(super) fn addresses(&self) -> impl Iterator<Item = Address> + '_ {
         self.records.keys().copied()
+    }
+
+    /// Returns who could not be judged because nobody knew who they are.
+    pub(super) fn unidentified(&self) -> Vec<Address> {
+        let unidentified = self.iter().filter(|(_, member)| member.unidentified);
+        unidentified.map(|(address, _)| address).collect()
     }
 
     /// Returns every member, by ascending address.
@@ -292,6 +295,7 @@ impl Member {
             capabilities: BTreeMap::new(),
             ownerships: BTreeMap::new(),
             admitted: false,
+            unidentified: false,
             heard: now,
             pushed: None,
             push_due: Instant::ZERO,
@@ -342,7 +346,9 @@ impl Member {
     }
 
     fn judge(&mut self, address: Address, own: Option<&Membership>, directory: &dyn Directory) {
-        self.admitted = match (own, &self.membership, directory.identity(address)) {
+        let holder = directory.identity(address);
+        self.unidentified = self.membership.is_some() && holder.is_none();
+        self.admitted = match (own, &self.membership, holder) {
             (Some(own), Some(theirs), Some(holder)) => {
                 theirs.timestamp().0 > self.barred_until && own.agrees_with(theirs, holder)
             }

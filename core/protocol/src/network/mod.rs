@@ -22,6 +22,7 @@ mod members;
 mod multicast;
 mod rate;
 mod resolution;
+mod served;
 
 use core::net::IpAddr;
 use std::collections::btree_map::Entry;
@@ -35,6 +36,7 @@ pub use self::credentials::Credentials;
 use self::groups::Groups;
 use self::members::{Members, Outcome};
 use self::rate::RateLimit;
+use self::served::Served;
 use crate::address::{Address, Mac, MulticastGroup, NetworkId};
 use crate::command::CommandError;
 use crate::config::{NetworkConfig, Sso};
@@ -45,7 +47,7 @@ use crate::fastpath::tables::{Admission, NetworkView};
 use crate::identity::Directory;
 use crate::limits::{
     CREDENTIAL_ACCEPT_PERIOD, HEADER_LEN, NETWORK_MTU_DEFAULT, NETWORKS_MAX, PHYSICAL_MTU,
-    SERVED_LIKES_MAX, SWEEP_PERIOD,
+    SWEEP_PERIOD,
 };
 use crate::neighbor::Neighbors;
 use crate::outbox::{Ctx, Received};
@@ -66,9 +68,7 @@ const PLACEHOLDER: &[u8] = b"\n";
 pub struct Networks {
     platform: &'static str,
     joined: BTreeMap<NetworkId, Network>,
-    /// Groups of networks this node is not on: roots and controllers tell members about each other.
-    served: BTreeMap<NetworkId, Groups>,
-    served_sweep: Instant,
+    served: Served,
     pushes: RateLimit,
     refusals: RateLimit,
 }
@@ -121,12 +121,11 @@ impl Networks {
     ///
     /// `platform` is `platform/arch`, as controllers are told (spec 03 §2.2).
     #[must_use]
-    pub const fn new(platform: &'static str) -> Self {
+    pub fn new(platform: &'static str) -> Self {
         Self {
             platform,
             joined: BTreeMap::new(),
-            served: BTreeMap::new(),
-            served_sweep: Instant::ZERO,
+            served: Served::default(),
             pushes: RateLimit::new(CREDENTIAL_ACCEPT_PERIOD),
             refusals: RateLimit::new(CREDENTIAL_ACCEPT_PERIOD),
         }
@@ -445,7 +444,7 @@ impl Networks {
             judged = Some((id, place));
             match place {
                 Place::Joined => outcome = self.network(id)?.like(ctx, group, rx.from),
-                Place::Served => outcome = self.like_served(ctx, id, group, rx.from),
+                Place::Served => outcome = self.served.like(ctx.now, id, group, rx.from),
                 Place::None => {}
             }
         }
@@ -474,8 +473,8 @@ impl Networks {
             (Place::None, _) => return Err(Rejected::NotAMember),
             (_, Some(network)) => network.gathered(ctx, group, rx.from, gather.limit),
             (_, None) => {
-                let known = self.served.get(&id).map(|groups| groups.members(group, ctx.rng));
-                multicast::gathered(None, known.unwrap_or_default(), rx.from, gather.limit)
+                let known = self.served.members(id, group, ctx.rng);
+                multicast::gathered(None, known, rx.from, gather.limit)
             }
         };
         if !members.is_empty() {
@@ -602,20 +601,6 @@ impl Networks {
         let admitted = joined.is_some_and(|network| network.gate(ctx, peer).is_ok());
         if admitted || may_serve(id) { place } else { Place::None }
     }
-
-    fn like_served(
-        &mut self,
-        ctx: &Ctx<'_>,
-        id: NetworkId,
-        group: MulticastGroup,
-        member: Address,
-    ) -> Result<(), Rejected> {
-        if self.served.values().map(Groups::len).sum::<usize>() >= SERVED_LIKES_MAX {
-            return Err(Rejected::Full);
-        }
-        // Nobody sends to these groups from here, so nothing waits for their members.
-        self.served.entry(id).or_default().like(ctx.now, group, member).map(drop)
-    }
 }
 
 /// Where the groups of a network are kept for a peer.
@@ -636,20 +621,15 @@ impl Networks {
         for network in self.joined.values_mut() {
             network.handle_timeout(ctx, directory, self.platform);
         }
-        if self.served_sweep <= ctx.now {
-            self.served_sweep = ctx.now + SWEEP_PERIOD;
-            self.served.retain(|_, groups| {
-                groups.sweep(ctx.now);
-                !groups.is_empty()
-            });
-        }
+        self.served.handle_timeout(ctx.now);
     }
 
     /// Returns when to call [`handle_timeout`](Self::handle_timeout), and what for.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<(Instant, &'static str)> {
         let networks = self.joined.values().map(|network| (network.wakeup, "network"));
-        let served = (!self.served.is_empty()).then_some((self.served_sweep, "multicast groups"));
+        let networks = networks.filter(|(at, _)| *at < Instant::FAR_FUTURE);
+        let served = self.served.poll_timeout().map(|at| (at, "others' multicast groups"));
         networks.chain(served).min()
     }
 }
@@ -716,25 +696,30 @@ impl Network {
         if self.request_due() <= ctx.now {
             self.request(ctx, platform);
         }
+        for member in self.members.unidentified() {
+            self.judge(ctx, directory, member);
+        }
         self.send_due_pushes(ctx);
         self.announce_due(ctx, directory);
         self.age_neighbors(ctx);
-        if self.next_sweep <= ctx.now {
-            self.next_sweep = ctx.now + SWEEP_PERIOD;
-            self.sweep(ctx, directory);
-        }
+        self.sweep(ctx, directory);
         self.schedule();
     }
 
-    /// Forgets what is of no use any more, and admits whose identity has become known.
+    /// Forgets what is of no use any more.
+    ///
+    /// Waits for something else to wake the node: there is always a request or an announcement
+    /// within a minute.
     fn sweep(&mut self, ctx: &mut Ctx<'_>, directory: &dyn Directory) {
+        if self.next_sweep > ctx.now {
+            return;
+        }
+        self.next_sweep = ctx.now + SWEEP_PERIOD;
         self.groups.sweep(ctx.now);
         let Some(config) = &self.config else { return };
-        let forgotten = self.members.sweep(config, directory);
-        for member in forgotten {
+        for member in self.members.sweep(config, directory) {
             self.expose_member(ctx, member);
         }
-        self.judge_all(ctx, directory);
     }
 
     /// Makes sure that [`handle_timeout`](Self::handle_timeout) is called by `at`.
@@ -746,9 +731,7 @@ impl Network {
     fn schedule(&mut self) {
         let announcement =
             (self.admission() != Admission::Nobody).then_some(self.next_announcement);
-        let sweep =
-            (!self.groups.is_empty() || !self.members.is_empty()).then_some(self.next_sweep);
-        let due = [announcement, sweep, self.next_push(), self.neighbors.poll_timeout()];
+        let due = [announcement, self.next_push(), self.neighbors.poll_timeout()];
         let due = due.into_iter().flatten().chain([self.request_due()]);
         self.wakeup = due.min().unwrap_or(Instant::FAR_FUTURE);
     }
