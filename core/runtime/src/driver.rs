@@ -69,8 +69,6 @@ enum Ready {
     Request(Request),
     /// All handles are gone.
     Abandoned,
-    /// Records of the controller somebody else has written.
-    Records(Vec<(StoreKey, Vec<u8>)>),
     /// Records somebody may have written.
     Touched(Vec<StoreKey>),
 }
@@ -123,7 +121,6 @@ impl Running {
                 Ready::Timeout => self.pass_time(now),
                 Ready::Datagrams(socket) => self.take_datagrams(now, socket).await,
                 Ready::Frames(network) => self.take_frames(now, network).await,
-                Ready::Records(records) => self.load_records(now, records),
                 Ready::Touched(keys) => self.reload(now, &keys),
                 Ready::Request(Request::Stop) | Ready::Abandoned => return,
                 Ready::Request(request) => self.answer(now, request),
@@ -219,7 +216,7 @@ impl Running {
                 .requests
                 .poll_recv(cx)
                 .map(|request| request.map_or(Ready::Abandoned, Ready::Request)),
-            4 => self.saver.poll_superseded(cx).map(Ready::Records),
+            4 => self.saver.poll_superseded(cx).map(Ready::Touched),
             _ => match &mut self.watch {
                 Some(watch) => watch.poll_touched(cx).map(Ready::Touched),
                 None => Poll::Pending,
@@ -282,35 +279,31 @@ impl Running {
 
     /// Hands the node those records that others have written.
     fn reload(&mut self, now: Instant, keys: &[StoreKey]) {
-        let mut records = Vec::new();
         for &key in keys {
             match self.records.changed(key) {
-                Ok(Some(json)) => records.push((key, json)),
+                Ok(Some(json)) => self.load_record(now, key, json),
                 Ok(None) => {}
                 Err(error) => log::warn!(error:%; "a record cannot be read"),
             }
         }
-        self.load_records(now, records);
     }
 
-    fn load_records(&mut self, now: Instant, records: Vec<(StoreKey, Vec<u8>)>) {
-        for (key, json) in records {
-            let command = match key {
-                StoreKey::ControllerNetwork(network) => {
-                    Command::LoadControllerNetwork { network, json }
-                }
-                StoreKey::ControllerMember(network, member) => {
-                    Command::LoadControllerMember { network, member, json }
-                }
-                // Nobody but the node writes these.
-                StoreKey::Planet | StoreKey::Moon(_) | StoreKey::Network(_) | StoreKey::Peer(_) => {
-                    continue;
-                }
-            };
-            if let Err(error) = self.try_command(now, command) {
-                let file = self.records.home().path(key);
-                log::warn!(file:? = file, error:%; "a record is ignored and left as it is");
+    fn load_record(&mut self, now: Instant, key: StoreKey, json: Vec<u8>) {
+        let command = match key {
+            StoreKey::ControllerNetwork(network) => {
+                Command::LoadControllerNetwork { network, json }
             }
+            StoreKey::ControllerMember(network, member) => {
+                Command::LoadControllerMember { network, member, json }
+            }
+            // Nobody but the node writes these.
+            StoreKey::Planet | StoreKey::Moon(_) | StoreKey::Network(_) | StoreKey::Peer(_) => {
+                return;
+            }
+        };
+        if let Err(error) = self.try_command(now, command) {
+            let file = self.records.home().path(key);
+            log::warn!(file:? = file, error:%; "a record is ignored and left as it is");
         }
     }
 

@@ -29,7 +29,7 @@ use zt_protocol::world::{World, WorldKind};
 
 use crate::limits::{FILE_LEN_MAX, PEERS_LOADED_MAX};
 
-pub(crate) use records::{Records, Written};
+pub(crate) use records::{Edition, Records, Written};
 pub(crate) use saver::Saver;
 pub(crate) use watch::Watch;
 

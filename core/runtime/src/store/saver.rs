@@ -7,12 +7,18 @@ use std::task::{Context, Poll, ready};
 use tokio::task::JoinHandle;
 use zt_protocol::event::StoreKey;
 
-use super::{HomeError, Records, Written};
+use super::{Edition, HomeError, Records, Written};
 
-type Values = BTreeMap<StoreKey, Option<Vec<u8>>>;
+type Values = BTreeMap<StoreKey, Value>;
 
-/// A record that was changed by somebody else before ours could be written.
-pub(crate) type Superseded = (StoreKey, Vec<u8>);
+/// What is to be saved.
+#[derive(Debug)]
+struct Value {
+    /// `None` to remove what is there.
+    bytes: Option<Vec<u8>>,
+    /// What others wrote that the node knew when it made this.
+    edition: Edition,
+}
 
 /// Saves the latest value of each piece of state, on a thread that may wait for the disk.
 ///
@@ -21,7 +27,7 @@ pub(crate) type Superseded = (StoreKey, Vec<u8>);
 pub(crate) struct Saver {
     records: Arc<Records>,
     waiting: Values,
-    writing: Option<JoinHandle<Vec<Superseded>>>,
+    writing: Option<JoinHandle<Vec<StoreKey>>>,
 }
 
 impl Saver {
@@ -30,13 +36,14 @@ impl Saver {
     }
 
     /// Saves `value` under `key`, or removes what is there, some time soon.
-    pub(crate) fn save(&mut self, key: StoreKey, value: Option<Vec<u8>>) {
-        self.waiting.insert(key, value);
+    pub(crate) fn save(&mut self, key: StoreKey, bytes: Option<Vec<u8>>) {
+        let edition = self.records.edition(key);
+        self.waiting.insert(key, Value { bytes, edition });
         self.start();
     }
 
-    /// Waits for a write to end; returns what has to be read instead.
-    pub(crate) fn poll_superseded(&mut self, cx: &mut Context<'_>) -> Poll<Vec<Superseded>> {
+    /// Waits for a write to end; returns which records others have changed, to be read instead.
+    pub(crate) fn poll_superseded(&mut self, cx: &mut Context<'_>) -> Poll<Vec<StoreKey>> {
         let Some(writing) = &mut self.writing else {
             return Poll::Pending;
         };
@@ -64,25 +71,26 @@ impl Saver {
     }
 }
 
-fn write(records: &Records, values: Values) -> Vec<Superseded> {
+fn write(records: &Records, values: Values) -> Vec<StoreKey> {
     let mut superseded = Vec::new();
     for (key, value) in values {
-        match write_one(records, key, value.as_deref()) {
-            Ok(Written::Saved) => {}
-            Ok(Written::Superseded(theirs)) => superseded.push((key, theirs)),
+        match write_one(records, key, &value) {
+            Ok(Written::Saved | Written::Outdated) => {}
+            Ok(Written::Superseded) => superseded.push(key),
             Err(error) => log::error!(error:%; "state is not saved"),
         }
     }
     superseded
 }
 
-fn write_one(records: &Records, key: StoreKey, value: Option<&[u8]>) -> Result<Written, HomeError> {
+fn write_one(records: &Records, key: StoreKey, value: &Value) -> Result<Written, HomeError> {
+    let bytes = value.bytes.as_deref();
     match key {
         StoreKey::ControllerNetwork(_) | StoreKey::ControllerMember(..) => {
-            records.write(key, value)
+            records.write(key, bytes, value.edition)
         }
         StoreKey::Planet | StoreKey::Moon(_) | StoreKey::Network(_) | StoreKey::Peer(_) => {
-            records.home().save(key, value).map(|()| Written::Saved)
+            records.home().save(key, bytes).map(|()| Written::Saved)
         }
     }
 }
@@ -121,6 +129,6 @@ mod tests {
         saver.save(key, Some(b"ours".to_vec()));
         let superseded = poll_fn(|cx| saver.poll_superseded(cx)).await;
 
-        assert_eq!(superseded, [(key, b"theirs".to_vec())]);
+        assert_eq!(superseded, [key]);
     }
 }
