@@ -6,8 +6,10 @@
 //!   the node,
 //! - [`rules`]: a second judgement of frames by rules, and rules to try it on,
 //! - [`wires`]: where a node under test puts what it sends,
-//! - [`identities`]: identities made beforehand.
+//! - [`identities`]: identities made beforehand,
+//! - [`fuzz_entry`]: what fuzzers feed.
 
+pub mod fuzz_entry;
 pub mod identities;
 pub mod packet;
 pub mod persona;
