@@ -152,7 +152,7 @@ impl Ports {
         self.ports
             .iter()
             .filter_map(|(_, attached)| match &attached.kind {
-                Kind::Device(device) => Some(device.name()),
+                Kind::Device(device) => device.name(),
                 Kind::Packets(_) | Kind::Nothing => None,
             })
             .collect()
@@ -191,7 +191,7 @@ impl Ports {
             Kind::Device(device) => {
                 batch.source = Source::Interface;
                 if let Err(error) = device.read(&mut batch.read) {
-                    log::error!(interface = device.name(), error:%; "the interface is gone");
+                    log::error!(interface:? = device.name(), error:%; "the interface is gone");
                     attached.kind = Kind::Nothing;
                     return None;
                 }

@@ -4,13 +4,12 @@ use std::io;
 use std::os::fd::{IntoRawFd as _, OwnedFd};
 use std::task::{Context, Poll};
 
-use tun_rs::{AsyncDevice, DeviceBuilder, Layer, SyncDevice};
+use tun_rs::{AsyncDevice, SyncDevice};
 use zt_protocol::address::Mac;
 use zt_protocol::event::NetworkStatus;
 use zt_protocol::transmit::{Frame, PortMode};
 
-use super::host::Plan;
-use super::link::Link;
+use super::interface::Interface;
 use crate::limits::{
     INTERFACE_FRAME_LEN_MAX, INTERFACE_READ_FRAMES, INTERFACE_WRITE_FRAMES_HIGH,
     INTERFACE_WRITE_FRAMES_MAX, SEND_PATIENCE,
@@ -47,6 +46,9 @@ pub enum PortError {
     /// The name is too long or empty.
     #[error("{0:?} is no name for an interface: 1 to 15 letters, digits, - or _")]
     BadName(String),
+    /// This version makes no interfaces on this system.
+    #[error("on this system an interface has to be opened by the program that uses the node")]
+    Unsupported,
     /// Anything else.
     #[error("cannot open a virtual interface: {0}")]
     Io(#[from] io::Error),
@@ -55,11 +57,9 @@ pub enum PortError {
 /// An interface of this machine that leads into a network.
 pub(crate) struct Device {
     io: AsyncDevice,
-    name: String,
     mode: PortMode,
     /// `None` if whoever made the interface looks after its addresses and routes.
-    link: Option<Link>,
-    plan: Plan,
+    interface: Option<Interface>,
     writes: WriteBatch,
 }
 
@@ -72,19 +72,8 @@ impl Device {
     ///
     /// [`PortError`].
     pub(crate) fn create(name: &str, mode: PortMode, mac: Mac) -> Result<Self, PortError> {
-        if !is_interface_name(name) {
-            return Err(PortError::BadName(name.to_owned()));
-        }
-        let builder = match mode {
-            PortMode::L3 => DeviceBuilder::new().layer(Layer::L3),
-            PortMode::L2 => DeviceBuilder::new().layer(Layer::L2).mac_addr(mac.to_bytes()),
-        };
-        let io = with_offload(builder.name(name), mode)
-            .build_async()
-            .map_err(|error| explain(error, name))?;
-        let link = Link::open(io.if_index()?)?;
-
-        Ok(Self::of(io, mode, Some(link))?)
+        let (io, interface) = Interface::create(name, mode, mac)?;
+        Ok(Self { io, mode, interface: Some(interface), writes: WriteBatch::default() })
     }
 
     /// Takes over an open TUN device for IP packets, as VPN services of phones hand out.
@@ -98,18 +87,13 @@ impl Device {
         // SAFETY: the descriptor is open and owned, and the ownership passes to the device. That it
         // is a TUN device without extra headers is asked of the kernel, which refuses others.
         let device = unsafe { SyncDevice::from_fd(fd.into_raw_fd()) }?;
-        Ok(Self::of(AsyncDevice::new(device)?, PortMode::L3, None)?)
+        let io = AsyncDevice::new(device)?;
+        Ok(Self { io, mode: PortMode::L3, interface: None, writes: WriteBatch::default() })
     }
 
-    fn of(io: AsyncDevice, mode: PortMode, link: Option<Link>) -> io::Result<Self> {
-        let name = io.name()?;
-        let plan = Plan { mtu: io.mtu()?, ..Plan::default() };
-        Ok(Self { io, name, mode, link, plan, writes: WriteBatch::default() })
-    }
-
-    /// Returns the interface's name.
-    pub(crate) fn name(&self) -> &str {
-        &self.name
+    /// Returns the interface's name, if this node has made it.
+    pub(crate) fn name(&self) -> Option<&str> {
+        self.interface.as_ref().map(Interface::name)
     }
 
     /// Returns what is exchanged.
@@ -117,34 +101,10 @@ impl Device {
         self.mode
     }
 
-    /// Gives the interface the MTU, the addresses and the routes `status` asks for, and takes away
-    /// those an earlier one asked for.
-    ///
-    /// What the system refuses is logged and left out: the rest of the network works.
+    /// Brings the interface, if this node has made it, into the state `status` asks for.
     pub(crate) fn configure(&mut self, status: &NetworkStatus) {
-        let Some(link) = &mut self.link else { return };
-        let plan = Plan::of(status);
-        let old = std::mem::replace(&mut self.plan, plan);
-        let new = &self.plan;
-        let name = self.name.as_str();
-
-        for route in old.routes.iter().filter(|route| !new.routes.contains(route)) {
-            let removed = link.remove_route(route);
-            log_failure(name, "remove the route", route.target, removed);
-        }
-        for &(ip, bits) in old.addresses.iter().filter(|ip| !new.addresses.contains(ip)) {
-            log_failure(name, "remove the address", ip, link.remove_address(ip, bits));
-        }
-        if old.mtu != new.mtu
-            && let Err(error) = self.io.set_mtu(new.mtu)
-        {
-            log::warn!(interface = name, mtu = new.mtu, error:%; "cannot set the MTU");
-        }
-        for &(ip, bits) in new.addresses.iter().filter(|ip| !old.addresses.contains(ip)) {
-            log_failure(name, "set the address", ip, link.add_address(ip, bits));
-        }
-        for route in new.routes.iter().filter(|route| !old.routes.contains(route)) {
-            log_failure(name, "set the route", route.target, link.add_route(route));
+        if let Some(interface) = &mut self.interface {
+            interface.configure(&self.io, status);
         }
     }
 
@@ -164,7 +124,7 @@ impl Device {
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(()),
             // A super packet of more segments than there is room for, or one the kernel garbled.
             Err(error) if error.raw_os_error().is_none() => {
-                log::debug!(interface = self.name.as_str(), error:%; "dropped a packet");
+                log::debug!(interface:? = self.name(), error:%; "dropped a packet");
                 Ok(())
             }
             result => result,
@@ -194,48 +154,11 @@ impl Device {
         match tokio::time::timeout(SEND_PATIENCE, self.writes.write(&self.io)).await {
             Ok(Ok(())) => 0,
             Ok(Err(error)) => {
-                log::debug!(interface = self.name.as_str(), error:%; "frames are not taken");
+                log::debug!(interface:? = self.name(), error:%; "frames are not taken");
                 1
             }
             Err(_) => frames as u64,
         }
-    }
-}
-
-#[cfg(target_os = "linux")]
-fn with_offload(builder: DeviceBuilder, mode: PortMode) -> DeviceBuilder {
-    // Super packets are taken apart by IP and TCP header; frames have another one in front.
-    builder.with(|device| {
-        device.offload(mode == PortMode::L3);
-    })
-}
-
-#[cfg(not(target_os = "linux"))]
-fn with_offload(builder: DeviceBuilder, _mode: PortMode) -> DeviceBuilder {
-    builder
-}
-
-fn is_interface_name(name: &str) -> bool {
-    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
-    (1..=15).contains(&name.len()) && name.bytes().all(is_plain) && name != "." && name != ".."
-}
-
-fn explain(error: io::Error, name: &str) -> PortError {
-    match error.kind() {
-        io::ErrorKind::PermissionDenied => PortError::NotPermitted,
-        io::ErrorKind::NotFound => PortError::NoTun,
-        // The kernel finds the name of a physical interface invalid, not in use.
-        io::ErrorKind::ResourceBusy
-        | io::ErrorKind::AlreadyExists
-        | io::ErrorKind::InvalidInput => PortError::NameInUse(name.to_owned()),
-        _ if error.raw_os_error() == Some(libc::ENODEV) => PortError::NoTun,
-        _ => PortError::Io(error),
-    }
-}
-
-fn log_failure(name: &str, action: &str, what: std::net::IpAddr, result: io::Result<()>) {
-    if let Err(error) = result {
-        log::warn!(interface = name, error:%; "cannot {action} {what}");
     }
 }
 
@@ -396,14 +319,6 @@ mod tests {
 
         assert_eq!(parse_ethernet(&bytes), Some(frame));
         assert_eq!(parse_ethernet(&bytes[..13]), None);
-    }
-
-    #[test]
-    fn names_the_kernel_would_refuse_are_refused() {
-        assert!(is_interface_name("zt-lab_0"));
-        for name in ["", ".", "..", "a/b", "a b", "sixteen-letters-"] {
-            assert!(!is_interface_name(name), "{name:?}");
-        }
     }
 
     #[test]

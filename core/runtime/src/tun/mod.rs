@@ -1,10 +1,13 @@
 //! Virtual interfaces: what a network looks like to this machine.
 
 mod device;
+#[cfg(target_os = "linux")]
 mod host;
-#[cfg_attr(target_os = "linux", path = "link_linux.rs")]
-#[cfg_attr(not(target_os = "linux"), path = "link_other.rs")]
-mod link;
+#[cfg_attr(target_os = "linux", path = "interface_linux.rs")]
+#[cfg_attr(not(target_os = "linux"), path = "interface_other.rs")]
+mod interface;
+#[cfg(target_os = "linux")]
+mod netlink;
 
 pub use device::PortError;
 pub(crate) use device::{Device, ReadBatch, parse_ethernet};

@@ -1,0 +1,32 @@
+//! Interfaces of systems on which this version makes none: there, a device that somebody else has
+//! opened and configured can be adopted.
+
+use std::convert::Infallible;
+
+use tun_rs::AsyncDevice;
+use zt_protocol::address::Mac;
+use zt_protocol::event::NetworkStatus;
+use zt_protocol::transmit::PortMode;
+
+use super::device::PortError;
+
+/// An interface this node has made, of which there are none.
+pub(super) struct Interface(Infallible);
+
+impl Interface {
+    pub(super) fn create(
+        _name: &str,
+        _mode: PortMode,
+        _mac: Mac,
+    ) -> Result<(AsyncDevice, Self), PortError> {
+        Err(PortError::Unsupported)
+    }
+
+    pub(super) fn name(&self) -> &str {
+        match self.0 {}
+    }
+
+    pub(super) fn configure(&mut self, _device: &AsyncDevice, _status: &NetworkStatus) {
+        match self.0 {}
+    }
+}
