@@ -355,6 +355,13 @@ pub const PEERS_MAX_ROOT: usize = 131_072;
 /// `rate_limited`.
 pub const GATE_KEYS_MAX: usize = 8_192;
 
+/// How many silent peers stay known, about 2 KiB each.
+///
+/// The reference forgets peers after 500 s of silence, and then cannot verify what they signed
+/// until they are back: a controller that is away would take its network with it. When there are
+/// more, those silent longest are forgotten.
+pub const SILENT_PEERS_MAX: usize = 1_024;
+
 /// How many pairs of peers a root introduces per 30 s. Further ones stay relayed until their turn.
 pub const INTRODUCTIONS_MAX: usize = 65_536;
 

@@ -11,8 +11,10 @@ use std::collections::BTreeSet;
 
 use crate::address::Address;
 use crate::endpoint::Path;
-use crate::event::{Event, StoreKey};
+use crate::event::Event;
+use crate::limits::SILENT_PEERS_MAX;
 use crate::outbox::Ctx;
+use crate::peer::record::save;
 use crate::peer::{ACTIVITY, Peer, Peers, hello};
 use crate::roots::Roots;
 use crate::surface::Surface;
@@ -78,9 +80,10 @@ impl Schedule {
 
 impl Peer {
     /// Returns when a peer that is no root next wants something: to be probed, to lose a path, to
-    /// be forgotten.
+    /// fall asleep.
     fn next_due(&self, now: Instant, is_wanted: bool) -> Instant {
-        let forgotten = self.silent_since() + ACTIVITY;
+        let asleep = self.silent_since() + ACTIVITY;
+        let asleep = if self.is_asleep { Instant::FAR_FUTURE } else { asleep };
         let expiry = self.selected.and_then(|path| self.paths.expiry_of(path));
         let probe = if (is_wanted || self.is_active(now)) && self.paths.any_unexpired(now) {
             let greeting = self.greeted.map_or(now, |greeted| greeted + GREETING);
@@ -90,7 +93,7 @@ impl Peer {
         } else {
             None
         };
-        [expiry, probe].into_iter().flatten().fold(forgotten, Instant::min)
+        [expiry, probe].into_iter().flatten().fold(asleep, Instant::min)
     }
 
     /// Returns when a root next wants to be probed.
@@ -140,7 +143,7 @@ impl Peers {
     #[must_use]
     pub fn poll_timeout(&self) -> Option<(Instant, &'static str)> {
         let upstreams = self.schedule.upstreams.map(|at| (at, "a root is due a probe"));
-        let peers = self.schedule.peers.map(|at| (at, "a peer is due a probe or forgotten"));
+        let peers = self.schedule.peers.map(|at| (at, "a peer is due a probe or asleep"));
         [upstreams, peers].into_iter().flatten().min()
     }
 
@@ -242,6 +245,7 @@ impl Peers {
         for address in due {
             self.look_after(ctx, roots, address);
         }
+        self.forget_surplus(ctx, roots);
         let is_unknown = |wanted: &&Address| !self.peers.contains_key(wanted);
         let unknown: Vec<Address> =
             self.schedule.wanted.iter().filter(is_unknown).copied().collect();
@@ -251,17 +255,18 @@ impl Peers {
             .map(|(address, peer)| peer.next_due(ctx.now, self.schedule.wanted.contains(address)));
         let next = next.chain(unknown.first().map(|_| ctx.now)).min();
         ctx.out.whois.extend(unknown);
+        let next = next.filter(|&next| next < Instant::FAR_FUTURE);
         self.schedule.peers = next.map(|next| self.schedule.aligned(next.max(ctx.now + GRID)));
     }
 
-    /// Keeps a peer's paths open if it is in use, and drops what has been silent too long.
+    /// Keeps a peer's paths open if it is in use, and has it saved if it has fallen silent.
     fn look_after(&mut self, ctx: &mut Ctx<'_>, roots: &Roots, address: Address) {
         let now = ctx.now;
         let is_wanted = self.schedule.wanted.contains(&address);
         let Some(peer) = self.peers.get_mut(&address) else { return };
-        if now.since(peer.silent_since()) >= ACTIVITY {
-            self.forget(ctx, address);
-            return;
+        if !peer.is_asleep && now.since(peer.silent_since()) >= ACTIVITY {
+            peer.is_asleep = true;
+            save(ctx, address, peer);
         }
         if is_wanted || peer.is_active(now) {
             peer.paths.expire(now);
@@ -301,14 +306,28 @@ impl Peers {
         }
     }
 
+    /// Forgets those silent longest if too many are.
+    fn forget_surplus(&mut self, ctx: &mut Ctx<'_>, roots: &Roots) {
+        let is_asleep =
+            |(address, peer): &(&Address, &Peer)| peer.is_asleep && !roots.is_upstream(**address);
+        let asleep = self.peers.iter().filter(is_asleep);
+        let mut asleep: Vec<(Instant, Address)> =
+            asleep.map(|(&address, peer)| (peer.silent_since(), address)).collect();
+        asleep.sort_unstable();
+        let surplus = asleep.len().saturating_sub(SILENT_PEERS_MAX);
+        for &(_, address) in asleep.iter().take(surplus) {
+            self.forget(ctx, address);
+        }
+    }
+
     /// Forgets a peer, having it saved.
     pub(super) fn forget(&mut self, ctx: &mut Ctx<'_>, address: Address) {
         let Some(peer) = self.peers.remove(&address) else { return };
-        let was_reached = ctx.tables.peer(address).is_some_and(|view| view.path.is_some());
         ctx.tables.remove_peer(address);
-        let (key, value) = (StoreKey::Peer(address), Some(peer.to_record()));
-        ctx.out.events.push_back(Event::Store { key, value });
-        if was_reached {
+        if !peer.is_asleep {
+            save(ctx, address, &peer);
+        }
+        if peer.selected.is_some() {
             ctx.out.events.push_back(Event::Peer { address, path: None });
         }
     }

@@ -56,7 +56,7 @@ use crate::time::Instant;
 use crate::verb::Verb;
 use crate::wire::hello::Version;
 
-/// How long a silent peer is remembered, and how long one without traffic is kept alive.
+/// How long a silent peer counts as there, and how long one without traffic is kept alive.
 const ACTIVITY: Duration = Duration::from_secs(500);
 
 /// How long a packet that passed a network's gate vouches for its sender.
@@ -74,6 +74,8 @@ pub struct Peer {
     /// What it announced in HELLO or OK(HELLO).
     version: Option<Version>,
     known_since: Instant,
+    /// It was silent for so long that it has been saved and is only remembered.
+    is_asleep: bool,
     /// When any packet of it was received, directly or relayed.
     heard: Option<Instant>,
     /// When one was received that shows that the peer is in use.
@@ -99,6 +101,7 @@ impl Peer {
             selected: None,
             version: None,
             known_since: now,
+            is_asleep: false,
             heard: None,
             busy: None,
             trusted: None,
@@ -225,6 +228,9 @@ impl Peers {
     ) {
         let Some(peer) = self.peers.get_mut(&rx.from) else { return };
         let is_first = peer.heard.replace(ctx.now).is_none();
+        if core::mem::take(&mut peer.is_asleep) {
+            self.schedule.wake(ctx.now + ACTIVITY);
+        }
         if rx.verb.is_nontrivial() {
             if !peer.is_active(ctx.now) {
                 self.schedule.wake(ctx.now);
@@ -322,7 +328,8 @@ impl Peers {
         self.peers.get(&address)?.paths.best(now).map(|known| known.path())
     }
 
-    /// Returns how every peer is doing, by ascending address.
+    /// Returns how every peer is doing that was not silent for long or is a root, by ascending
+    /// address.
     #[must_use]
     pub fn statuses(&self, now: Instant, roots: &Roots) -> Vec<PeerStatus> {
         let status = |(&address, peer): (&Address, &Peer)| {
@@ -336,7 +343,9 @@ impl Peers {
                 paths: peer.paths.unexpired(now).map(|known| known.path().remote).collect(),
             }
         };
-        self.peers.iter().map(status).collect()
+        let is_there =
+            |(address, peer): &(&Address, &Peer)| !peer.is_asleep || roots.is_upstream(**address);
+        self.peers.iter().filter(is_there).map(status).collect()
     }
 }
 

@@ -12,6 +12,7 @@
 
 use core::net::SocketAddr;
 
+use crate::address::Address;
 use crate::error::{Malformed, Rejected};
 use crate::event::{Event, StoreKey};
 use crate::identity::Identity;
@@ -82,10 +83,15 @@ impl Peers {
     /// Has every peer saved.
     pub fn save_all(&self, ctx: &mut Ctx<'_>) {
         for (&address, peer) in &self.peers {
-            let (key, value) = (StoreKey::Peer(address), Some(peer.to_record()));
-            ctx.out.events.push_back(Event::Store { key, value });
+            save(ctx, address, peer);
         }
     }
+}
+
+/// Has a peer saved.
+pub(super) fn save(ctx: &mut Ctx<'_>, address: Address, peer: &Peer) {
+    let (key, value) = (StoreKey::Peer(address), Some(peer.to_record()));
+    ctx.out.events.push_back(Event::Store { key, value });
 }
 
 #[cfg(test)]

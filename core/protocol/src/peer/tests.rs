@@ -9,6 +9,7 @@ use crate::endpoint::SocketId;
 use crate::event::StoreKey;
 use crate::fastpath::tables::Tables;
 use crate::identity::SecretIdentity;
+use crate::limits::SILENT_PEERS_MAX;
 use crate::outbox::{Outbox, Outgoing, Route, Seal};
 use crate::rng::Rng;
 use crate::time::UnixMillis;
@@ -352,13 +353,34 @@ fn a_peer_out_of_use_is_let_go_and_saved() {
     assert!(host.times(BOB, Verb::Echo).iter().all(|&time| time < 500_000));
     assert!(host.tables.peer(BOB).unwrap().path.is_none());
 
+    host.out.events.clear();
     host.run_until(secs(1_010));
-    assert!(host.tables.peer(BOB).is_none());
-    let saved = host.out.events.iter().any(|event| match event {
+    assert!(host.peers.statuses(host.now, &host.roots).iter().all(|peer| peer.address != BOB));
+    let saved = host.out.events.iter().filter(|event| match event {
         Event::Store { key, value } => *key == StoreKey::Peer(BOB) && value.is_some(),
         _ => false,
     });
-    assert!(saved);
+    assert_eq!(saved.count(), 1);
+}
+
+/// A controller that is away takes its network with it if nobody can verify what it signed.
+#[test]
+fn a_silent_peer_stays_known_until_too_many_are_silent() {
+    let mut host = Host::leaf();
+    host.meet_bob();
+    host.run_until(secs(3_600));
+    assert!(host.peers.identity(BOB).is_some());
+
+    let key = *secret("B").public().public_key();
+    for i in 0..SILENT_PEERS_MAX as u64 {
+        let stranger = Identity::from_parts(Address::from_u64(i + 1), key);
+        host.with(|peers, ctx, _, _| peers.learn(ctx, &stranger)).unwrap();
+    }
+    host.run_until(secs(4_200));
+
+    assert!(host.peers.identity(BOB).is_none());
+    assert!(host.tables.peer(BOB).is_none());
+    assert!(host.peers.identity(Address::from_u64(1)).is_some());
 }
 
 #[test]
