@@ -2,7 +2,7 @@
 
 use core::net::SocketAddr;
 
-use crate::address::{Address, NetworkId};
+use crate::address::{Address, MulticastGroup, NetworkId};
 use crate::transmit::PortMode;
 
 /// Something the host asks for.
@@ -20,6 +20,22 @@ pub enum Command {
     },
     /// Leave a network and forget its configuration.
     Leave(NetworkId),
+    /// Have multicast frames to a group sent to this node. Needed for what the host's applications
+    /// listen to; the groups in which its managed addresses are resolved need no subscription, nor
+    /// do those every host is in.
+    Subscribe {
+        /// On which network.
+        network: NetworkId,
+        /// To which group.
+        group: MulticastGroup,
+    },
+    /// No longer have them sent. It takes the others minutes to forget.
+    Unsubscribe {
+        /// On which network.
+        network: NetworkId,
+        /// To which group.
+        group: MulticastGroup,
+    },
     /// The machine's own physical addresses, with the port peers reach them at: what
     /// PUSH_DIRECT_PATHS offers. Replaces the previous list.
     LocalAddresses(Vec<SocketAddr>),

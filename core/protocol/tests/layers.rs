@@ -9,8 +9,8 @@ use std::path::{Path, PathBuf};
 const LAYERS: &[(&str, &[&str])] = &[
     ("words", &["address", "endpoint", "error", "limits", "rng", "time", "transmit", "verb"]),
     ("secrets", &["secret_key"]),
-    ("identities", &["identity"]),
     ("bytes", &["compress", "dictionary", "wire::cursor"]),
+    ("identities", &["identity"]),
     ("physical addresses", &["wire::inet"]),
     ("rules", &["rules"]),
     ("documents", &["command", "credential", "event", "status", "world"]),

@@ -181,28 +181,34 @@ impl Networks {
         Ok(())
     }
 
-    /// Subscribes the host to a multicast group, as hosts on L2 ports and multicast applications
-    /// need. The groups its managed addresses are resolved in need not be subscribed to.
+    /// Subscribes the host to a multicast group. The groups its managed addresses are resolved in,
+    /// and on L3 ports those every host is in, need no subscription.
     ///
     /// # Errors
     ///
-    /// [`Rejected::UnknownNetwork`], and [`Rejected::Full`] if the host is in too many groups.
+    /// [`CommandError::NotJoined`], and [`CommandError::TooMany`] if the host is in too many groups.
     pub fn subscribe(
         &mut self,
         ctx: &mut Ctx<'_>,
         id: NetworkId,
         group: MulticastGroup,
-    ) -> Result<(), Rejected> {
-        self.network(id)?.subscribe(ctx, group)
+    ) -> Result<(), CommandError> {
+        let network = self.joined.get_mut(&id).ok_or(CommandError::NotJoined(id))?;
+        network.subscribe(ctx, group).map_err(|_| CommandError::TooMany("multicast groups"))
     }
 
     /// Ends a subscription. Nobody is told; the others forget by themselves.
     ///
     /// # Errors
     ///
-    /// [`Rejected::UnknownNetwork`].
-    pub fn unsubscribe(&mut self, id: NetworkId, group: MulticastGroup) -> Result<(), Rejected> {
-        self.network(id)?.unsubscribe(group);
+    /// [`CommandError::NotJoined`].
+    pub fn unsubscribe(
+        &mut self,
+        id: NetworkId,
+        group: MulticastGroup,
+    ) -> Result<(), CommandError> {
+        let network = self.joined.get_mut(&id).ok_or(CommandError::NotJoined(id))?;
+        network.unsubscribe(group);
         Ok(())
     }
 

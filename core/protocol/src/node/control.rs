@@ -125,6 +125,8 @@ impl Control {
                 self.networks.join(ctx, network, mode, cached.as_deref())
             }
             Command::Leave(network) => self.networks.leave(ctx, network),
+            Command::Subscribe { network, group } => self.networks.subscribe(ctx, network, group),
+            Command::Unsubscribe { network, group } => self.networks.unsubscribe(network, group),
             Command::LocalAddresses(addresses) => {
                 self.peers.set_local_addresses(addresses);
                 Ok(())
