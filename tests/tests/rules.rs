@@ -1,4 +1,5 @@
 //! The node's judgement of frames against a second one that shares no code with it.
+#![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
 use std::net::IpAddr;
 

@@ -1,4 +1,5 @@
 //! Stories in simulated worlds. Each says in its name what is so.
+#![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
 mod sim {
     mod bootstrap;

@@ -188,7 +188,7 @@ fn ipv6() -> impl Strategy<Value = Vec<u8>> {
             let mut nexts: Vec<_> = extensions.iter().map(|&(kind, _)| kind).collect();
             nexts.push(protocol);
             let class = class.to_be_bytes();
-            let mut packet = vec![0x60 | class[0] % 16, class[1], 0, 0, 0, 0, nexts[0], 64];
+            let mut packet = vec![0x60 | (class[0] % 16), class[1], 0, 0, 0, 0, nexts[0], 64];
             packet.extend(v6(source));
             packet.extend(v6(destination));
             for (next, (_, len)) in nexts[1..].iter().zip(&extensions) {

@@ -326,7 +326,7 @@ impl World {
             endpoints: self.internet.addresses(root),
         };
         let roots = self.roots.iter().map(root).collect();
-        let planet = self.planet.get_or_insert_with(|| Planet {
+        let planet = self.planet.get_or_insert(Planet {
             kind: WorldKind::Planet,
             id: 0x5eed,
             timestamp: EPOCH,

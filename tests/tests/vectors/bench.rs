@@ -151,11 +151,11 @@ fn agrees(node: &VectorNode, send: &Value, reply: &Reply) -> Result<(), String> 
         return same("length of junk", 4, reply.bytes.len());
     }
     if decoded["kind"] == "fragment" || decoded["source"] != node.me.address.to_string() {
-        return same("relayed bytes", text(send, "wire"), &hex::encode(&reply.bytes));
+        return same("relayed bytes", text(send, "wire"), hex::encode(&reply.bytes));
     }
     if decoded["verb"].is_null() {
         // Whoever it is for has no key, so that nobody can open it.
-        return same("receiver", text(decoded, "dest"), &hex::encode(&reply.bytes[8..13]));
+        return same("receiver", text(decoded, "dest"), hex::encode(&reply.bytes[8..13]));
     }
     packet_agrees(node, decoded, reply)
 }
@@ -164,7 +164,7 @@ fn packet_agrees(node: &VectorNode, decoded: &Value, reply: &Reply) -> Result<()
     let packet = reply.packet.as_ref().ok_or("cannot be opened")?;
     same("suite", decoded["cipher"].as_u64(), Some(u64::from(packet.cipher)))?;
     same("hops", decoded["hops"].as_u64(), Some(u64::from(packet.hops)))?;
-    same("receiver", text(decoded, "dest"), &packet.to.to_string())?;
+    same("receiver", text(decoded, "dest"), packet.to.to_string())?;
     same("verb", verb_number(text(decoded, "verb")), packet.verb)?;
     if packet.verb == verbs::HELLO {
         let (clear, tail) = split_hello(&bytes(decoded, "payload"));
@@ -172,10 +172,10 @@ fn packet_agrees(node: &VectorNode, decoded: &Value, reply: &Reply) -> Result<()
         mask_hello_tail(&node.key(packet.to), packet.id, &mut our_tail);
         same("HELLO", hex::encode(clear), hex::encode(our_clear))?;
         let expected = text(&decoded["fields"], "tail_plain");
-        same("tail", expected, &hex::encode(our_tail))?;
+        same("tail", expected, hex::encode(our_tail))?;
         return same("length of tail", tail.len() * 2, expected.len());
     }
-    same("payload", text(decoded, "payload"), &hex::encode(&packet.payload))
+    same("payload", text(decoded, "payload"), hex::encode(&packet.payload))
 }
 
 /// Returns a HELLO up to its masked tail, and that. The address in it is an IP address.

@@ -254,7 +254,8 @@ pub(crate) fn entries_of_push(payload: &[u8]) -> Vec<(&'static str, Vec<u8>)> {
     assert_eq!(end_mark, [0]);
 
     let mut entries = vec![("C", certificates.to_vec())];
-    let lens: [(_, fn(&[u8]) -> usize); 4] = [
+    type LenOf = fn(&[u8]) -> usize;
+    let lens: [(_, LenOf); 4] = [
         ("CAP", capability_len),
         ("TAG", |_| 135),
         ("revocations are not in configurations", |_| 152),
