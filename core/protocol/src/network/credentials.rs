@@ -70,13 +70,22 @@ impl Network {
         self.expose_member(ctx, member);
     }
 
-    /// Makes the data plane see what is known of `member`.
-    pub(super) fn expose_member(&self, ctx: &mut Ctx<'_>, member: Address) {
+    /// Makes the data plane see what is known of `member`, and forget whom this node has forgotten.
+    pub(super) fn expose_member(&mut self, ctx: &mut Ctx<'_>, member: Address) {
+        self.conceal_forgotten(ctx);
+        if let (Some(view), Some(record)) =
+            (ctx.tables.network_mut(self.id), self.members.get(member))
+        {
+            view.members.insert(member, record.view());
+        }
+    }
+
+    /// Makes the data plane forget whom this node has forgotten.
+    pub(super) fn conceal_forgotten(&mut self, ctx: &mut Ctx<'_>) {
         let Some(view) = ctx.tables.network_mut(self.id) else { return };
-        match self.members.get(member) {
-            Some(record) => view.members.insert(member, record.view()),
-            None => view.members.remove(&member),
-        };
+        for member in self.members.take_forgotten() {
+            view.members.remove(&member);
+        }
     }
 
     /// Takes in a certificate of membership.

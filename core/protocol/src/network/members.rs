@@ -23,6 +23,8 @@ use crate::time::{Instant, UnixMillis};
 #[derive(Debug, Default)]
 pub(super) struct Members {
     records: BTreeMap<Address, Member>,
+    /// Who had to make room or was swept out, until the data plane is told.
+    forgotten: Vec<Address>,
 }
 
 /// What is known of one member.
@@ -142,6 +144,7 @@ impl Members {
             let oldest = forgettable.min_by_key(|(_, member)| member.heard);
             let oldest = *oldest.ok_or(Rejected::Full)?.0;
             self.records.remove(&oldest);
+            self.forgotten.push(oldest);
         }
         Ok(self.records.entry(address).or_insert_with(|| Member::new(now)))
     }
@@ -264,24 +267,23 @@ impl Members {
     }
 
     /// Forgets credentials that cannot count any more under `config`, and members of whom nothing
-    /// is left to know. Returns who was forgotten.
+    /// is left to know.
     ///
     /// The reference forgets nothing; its cleanup is never called (spec 03 §6.4).
-    pub(super) fn sweep(
-        &mut self,
-        config: &NetworkConfig,
-        directory: &dyn Directory,
-    ) -> Vec<Address> {
-        let mut forgotten = Vec::new();
+    pub(super) fn sweep(&mut self, config: &NetworkConfig, directory: &dyn Directory) {
         self.records.retain(|&address, member| {
             member.purge(config);
             let keep = !member.is_empty() || directory.identity(address).is_some();
             if !keep {
-                forgotten.push(address);
+                self.forgotten.push(address);
             }
             keep
         });
-        forgotten
+    }
+
+    /// Takes who was forgotten since this was last asked.
+    pub(super) fn take_forgotten(&mut self) -> Vec<Address> {
+        core::mem::take(&mut self.forgotten)
     }
 }
 

@@ -723,9 +723,8 @@ impl Network {
         self.next_sweep = ctx.now + SWEEP_PERIOD;
         self.groups.sweep(ctx.now);
         let Some(config) = &self.config else { return };
-        for member in self.members.sweep(config, directory) {
-            self.expose_member(ctx, member);
-        }
+        self.members.sweep(config, directory);
+        self.conceal_forgotten(ctx);
     }
 
     /// Makes sure that [`handle_timeout`](Self::handle_timeout) is called by `at`.

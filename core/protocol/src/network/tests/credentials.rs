@@ -1,6 +1,7 @@
 //! Who is admitted, and what is shown to whom.
 
 use super::*;
+use crate::limits::MEMBERS_MAX;
 
 #[test]
 fn a_member_is_admitted_by_its_certificate_and_barred_by_a_revocation() {
@@ -215,4 +216,18 @@ fn what_cannot_count_any_more_is_forgotten() {
     host.pass(secs(61));
 
     assert!(host.view().members.is_empty());
+}
+
+/// Of a public network anybody may be a member.
+#[test]
+fn the_data_plane_knows_no_more_members_than_this_node() {
+    let mut host = Host::on(PortMode::L3, |_| {});
+
+    for n in 1..MEMBERS_MAX as u64 + 100 {
+        let member = Address::from_u64(n);
+        host.call(|networks, ctx, _| networks.announce(ctx, NETWORK, member));
+        host.out = Outbox::default();
+    }
+
+    assert_eq!(host.view().members.len(), MEMBERS_MAX);
 }
