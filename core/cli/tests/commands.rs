@@ -2,11 +2,13 @@
 #![allow(clippy::unwrap_used, reason = "a test's helpers may panic as its tests may")]
 
 use std::fs;
+use std::io::{BufRead as _, BufReader};
 use std::net::UdpSocket;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 
+use serde_json::json;
 use tempfile::TempDir;
 
 #[test]
@@ -160,6 +162,31 @@ fn a_pool_that_leads_nowhere_is_refused() {
     let message = fails(&["network", "create", "--home", home, "--pool", "10.1.0.1-10.1.0.9"]);
 
     assert!(message.contains("such as --route 10.1.0.0/24"), "{message}");
+}
+
+#[test]
+fn a_node_says_that_it_runs_and_stops_when_it_is_told() {
+    let dir = TempDir::new().unwrap();
+    let home = text(dir.path());
+    let address = ok(&["id", "new", "--out", home]);
+    let mut node = Command::new(env!("CARGO_BIN_EXE_zt"))
+        .args(["node", "--home", home, "--port", "0", "--no-tun", "--json"])
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(node.stdout.take().unwrap()).lines();
+
+    let started: serde_json::Value = serde_json::from_str(&lines.next().unwrap().unwrap()).unwrap();
+    let told = Command::new("kill").arg(node.id().to_string()).status().unwrap();
+
+    assert_eq!(
+        (&started["event"], &started["address"]),
+        (&json!("started"), &json!(address.trim()))
+    );
+    assert_ne!(started["ports"][0], 0);
+    assert!(told.success() && node.wait().unwrap().success());
+    assert_eq!(lines.last().unwrap().unwrap(), r#"{"event":"stopped"}"#);
+    assert!(dir.path().join("planet").exists());
 }
 
 #[test]

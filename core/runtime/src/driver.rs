@@ -8,6 +8,7 @@ use std::future::poll_fn;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use tokio::sync::mpsc;
 use tokio::time::Sleep;
@@ -377,7 +378,7 @@ struct Timer {
 
 impl Timer {
     fn new() -> Self {
-        Self { sleep: Box::pin(tokio::time::sleep(Default::default())), at: Instant::ZERO }
+        Self { sleep: Box::pin(tokio::time::sleep(Duration::ZERO)), at: Instant::ZERO }
     }
 
     fn set(&mut self, now: Instant, at: Instant) {
