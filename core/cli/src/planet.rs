@@ -10,6 +10,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use clap::Subcommand;
 use zeroize::Zeroizing;
+use zt_protocol::endpoint::is_usable_endpoint;
 use zt_protocol::time::UnixMillis;
 use zt_protocol::world::{Root, World, WorldKey, WorldKind};
 use zt_runtime::store::read_world;
@@ -76,8 +77,14 @@ fn parse_endpoint(text: &str) -> Result<SocketAddr, String> {
     let parsed = text.split_once('/').and_then(|(ip, port)| {
         Some(SocketAddr::new(ip.parse::<IpAddr>().ok()?, port.parse().ok()?))
     });
-    parsed
-        .ok_or_else(|| format!("`{text}` is no endpoint: expected IP/PORT, such as 192.0.2.1/9993"))
+    let endpoint = parsed.ok_or_else(|| {
+        format!("`{text}` is no endpoint: expected IP/PORT, such as 192.0.2.1/9993")
+    })?;
+    // Nodes would take in such a planet and never send anything there.
+    if !is_usable_endpoint(endpoint.ip()) {
+        return Err(format!("no node can reach a root at `{text}`: give it another address"));
+    }
+    Ok(endpoint)
 }
 
 fn make(out: &Path, key: Option<&Path>, roots: Vec<RootArgument>) -> Result<String, Failure> {
@@ -174,6 +181,13 @@ mod tests {
     #[test]
     fn endpoints_without_address_or_port_are_refused() {
         for text in ["id.public", "id.public=", "id.public=192.0.2.1", "id.public=example.org/1"] {
+            assert!(text.parse::<RootArgument>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn endpoints_no_node_sends_to_are_refused() {
+        for text in ["id.public=127.0.0.1/9993", "id.public=169.254.1.1/9993", "id.public=::1/1"] {
             assert!(text.parse::<RootArgument>().is_err(), "{text}");
         }
     }
