@@ -19,6 +19,7 @@ mod controller_exchange;
 mod controller_records;
 mod credentials;
 mod dictionary;
+mod exchange_node;
 mod fields;
 mod fragments;
 mod frames;
@@ -72,6 +73,7 @@ const RUNNERS: &[(&str, Runner)] = &[
     ("controller_api.json", controller_records::run),
     ("controller_cases.json", controller::run),
     ("controller_exchange.json", controller_exchange::run),
+    ("controller_exchange.json", exchange_node::run),
     ("credentials.json", membership_node::credentials),
     ("credentials.json", records::credentials),
     ("default_planet.json", worlds::default_planet),

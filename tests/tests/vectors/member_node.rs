@@ -5,7 +5,7 @@
 use std::net::SocketAddr;
 
 use serde_json::Value;
-use zt_protocol::address::{Address, NetworkId};
+use zt_protocol::address::{Address, MulticastGroup, NetworkId};
 use zt_protocol::event::Standing;
 use zt_protocol::node::Command;
 use zt_protocol::transmit::PortMode;
@@ -46,8 +46,6 @@ pub(crate) struct Setting {
     pub(crate) multicast_limit: u64,
     /// Members with roles, each with the bits of its roles.
     pub(crate) specialists: Vec<(Address, u64)>,
-    /// Managed addresses with prefix lengths, serialized.
-    pub(crate) addresses: Vec<u8>,
     /// Further entries, such as credentials: key and value.
     pub(crate) entries: Vec<(&'static str, Vec<u8>)>,
 }
@@ -62,7 +60,6 @@ impl Setting {
             flags: 6,
             multicast_limit: 32,
             specialists: Vec::new(),
-            addresses: Vec::new(),
             entries: Vec::new(),
         }
     }
@@ -89,7 +86,7 @@ impl Setting {
             .collect();
         let entries = self.entries.iter().map(|(key, value)| (*key, &value[..]));
         // One rule: accept.
-        let own = [("S", &specialists[..]), ("I", &self.addresses), ("R", &[1, 0])];
+        let own = [("S", &specialists[..]), ("R", &[1, 0])];
         for (key, value) in own.into_iter().chain(entries) {
             if value.is_empty() {
                 continue;
@@ -181,6 +178,11 @@ impl Member {
         chunk.extend([1, 0, 96]);
         chunk.extend(signature);
         chunk
+    }
+
+    /// Lets the member's host subscribe to a group; returns what the member sends.
+    pub(crate) fn subscribe(&mut self, group: MulticastGroup) -> Vec<Reply> {
+        self.bench.command(Command::Subscribe { network: self.network, group }).unwrap()
     }
 
     /// Hands the member a datagram from where `letter` is; returns what it sends.

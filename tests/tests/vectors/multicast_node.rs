@@ -1,9 +1,10 @@
 //! Multicast groups and frames (spec 03 §9.2, §9.5).
 
+use std::net::Ipv6Addr;
 use std::time::Duration;
 
 use serde_json::Value;
-use zt_protocol::address::Mac;
+use zt_protocol::address::{Mac, MulticastGroup};
 use zt_protocol::transmit::Frame;
 use zt_tests::vector_node::{Reply, verbs};
 
@@ -13,13 +14,17 @@ use crate::frames::assert_delivered;
 use crate::member_node::{self, BRIDGE, Member, REPLICATOR, Setting, expected, letter, listed};
 use crate::report::Report;
 
+/// The group 33:33:ff:00:00:05.
+const GROUP: MulticastGroup = MulticastGroup {
+    mac: Mac::of_ipv6_group(Ipv6Addr::new(0xff02, 0, 0, 0, 0, 1, 0xff00, 5)),
+    adi: 0,
+};
+
 const LIKE: u8 = 0x09;
 const GATHER: u8 = 0x0d;
 const CAST: u8 = 0x0e;
 
 /// multicast.json
-///
-/// Groups follow from managed addresses here: a host has no say in them yet.
 pub(crate) fn run(file: &Value, report: &mut Report) {
     let mut story = Story { file, a: public(file, "a"), b: public(file, "b") };
     for case in cases(file) {
@@ -64,19 +69,17 @@ impl Story<'_> {
         }
     }
 
-    /// Member a gets an address more, and with it the group in which it is resolved.
+    /// The host of a subscribes to a group.
     fn subscribe(&mut self, case: &Value) {
-        let ipv6 = [&[6, 0xfd][..], &[0; 14], &[5], &[0, 88]].concat();
-        let ipv4 = [4, 10, 147, 17, 5, 0, 24];
-        let addresses = if name(case).contains("33:33:ff") {
+        let group = if name(case).contains("33:33:ff") {
             // That b is a member shows in its frames.
             self.hear("a", "b", 0x06, &[0x08, 0x00, 0x45]);
-            ipv6
+            GROUP
         } else {
-            [&ipv6[..], &ipv4].concat()
+            MulticastGroup::resolving("10.147.17.5".parse().unwrap())
         };
 
-        let sent = self.a.configure(&Setting { revision: 2, addresses, ..Setting::public() });
+        let sent = self.a.subscribe(group);
 
         assert_same(list(case, "packets"), &sent, &[LIKE]);
     }
@@ -220,14 +223,14 @@ impl Story<'_> {
 
     /// Gives b the configuration a case that receives is about.
     fn prepare_receiver(&mut self, case: &Value) {
-        let resolved = [&[6, 0xfd][..], &[0; 14], &[5], &[0, 88]].concat();
         let b = member_node::address(self.file, "b");
         let setting = match name(case) {
             it if it.contains("responder is itself subscribed") => {
-                Setting { addresses: resolved, ..Setting::public() }
+                self.b.subscribe(GROUP);
+                return;
             }
             it if it.contains("multicast limit 0") => {
-                Setting { addresses: resolved, multicast_limit: 0, ..Setting::public() }
+                Setting { multicast_limit: 0, ..Setting::public() }
             }
             it if it.contains("at replicator b") => {
                 self.like("b", "c", "01005e0000fa00000000");
