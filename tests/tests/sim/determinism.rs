@@ -19,7 +19,8 @@ fn eventful_minute(seed: u64) -> u64 {
     world.allow(network, alice);
     world.allow(network, bob);
     world.join(network, &[alice, bob]);
-    world.run_until(secs(60), |world| world.are_up(network, &[alice, bob])).unwrap();
+    let up = world.run_until(secs(60), |world| world.are_up(network, &[alice, bob]));
+    up.expect("members come up within a minute");
     world.ping_every(millis(100), alice, bob);
     world.run_for(secs(30));
     world.restart(bob);

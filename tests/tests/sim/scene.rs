@@ -65,7 +65,8 @@ impl Scene {
     pub(super) fn await_up(&mut self) {
         let members = [self.alice, self.bob];
         let network = self.network;
-        self.world.run_until(secs(15), |world| world.are_up(network, &members)).unwrap();
+        let up = self.world.run_until(secs(15), |world| world.are_up(network, &members));
+        up.expect("members come up within seconds");
     }
 
     /// Pings from alice to bob once a second until one is answered.

@@ -247,6 +247,9 @@ pub(crate) fn membership(
     certificate
 }
 
+/// Tells the length of the credential some bytes begin with.
+type LenOf = fn(&[u8]) -> usize;
+
 /// Returns the entries of a configuration from which a node makes this NETWORK_CREDENTIALS payload
 /// (spec 03 §6.5, §7).
 pub(crate) fn entries_of_push(payload: &[u8]) -> Vec<(&'static str, Vec<u8>)> {
@@ -256,8 +259,7 @@ pub(crate) fn entries_of_push(payload: &[u8]) -> Vec<(&'static str, Vec<u8>)> {
     assert_eq!(end_mark, [0]);
 
     let mut entries = vec![("C", certificates.to_vec())];
-    type LenOf = fn(&[u8]) -> usize;
-    let lens: [(_, LenOf); 4] = [
+    let lens: [(&str, LenOf); 4] = [
         ("CAP", capability_len),
         ("TAG", |_| 135),
         ("revocations are not in configurations", |_| 152),
