@@ -6,6 +6,7 @@ mod sim {
     mod determinism;
     mod hostile;
     mod idle;
+    mod judge;
     mod nats;
     mod networks;
     mod paths;

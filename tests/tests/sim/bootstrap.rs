@@ -72,9 +72,9 @@ fn traffic_begins_relayed_and_goes_on_directly() {
 }
 
 /// Everybody but the newcomer has been up for a while. The reference needs 0.6 s to 1.2 s, most
-/// of which it waits (issue 3 allows 1 s).
+/// of which it waits. Ours waits for nothing but answers, of which some ten come one after another.
 #[test]
-fn a_cold_start_takes_less_than_a_second_in_a_lan() {
+fn a_cold_start_takes_a_few_round_trips_in_a_lan() {
     let mut world = World::seeded(6);
     world.latency(millis(1)..=millis(1));
     world.root();
@@ -93,7 +93,7 @@ fn a_cold_start_takes_less_than_a_second_in_a_lan() {
     world.run_until(secs(5), |world| world.pongs(alice) == 1).unwrap();
 
     let took = world.now().since(begin);
-    assert!(took <= secs(1), "{took:?}");
+    assert!(took <= millis(100), "{took:?}");
 }
 
 #[test]
@@ -108,4 +108,29 @@ fn a_node_that_nobody_answers_stays_quiet_but_for_its_hellos() {
     // One HELLO each ping check of 5 s, and a few more at the start.
     let sent = world.datagrams(alice, root);
     assert!((60..=66).contains(&sent), "{sent}");
+}
+
+/// Every pair has to find each other's identity and address first.
+#[test]
+fn a_dozen_members_all_ping_each_other() {
+    let mut world = World::seeded(8);
+    world.latency(millis(5)..=millis(50));
+    world.root();
+    let controller = world.controller();
+    let network = world.network(controller, Access::Private);
+    let members: Vec<_> = (0..12).map(|_| world.member()).collect();
+    for &member in &members {
+        world.allow(network, member);
+    }
+    world.join(network, &members);
+    world.run_until(secs(15), |world| world.are_up(network, &members)).unwrap();
+
+    for &from in &members {
+        for &to in members.iter().filter(|&&to| to != from) {
+            world.ping(from, to);
+        }
+    }
+
+    let all = |world: &World| members.iter().all(|&member| world.pongs(member) == 11);
+    world.run_until(secs(15), all).unwrap();
 }

@@ -35,7 +35,7 @@ fn a_path_that_dies_is_replaced_by_the_relay() {
     scene.world.ping_every(secs(1), scene.alice, scene.bob);
 
     scene.world.block(scene.alice, scene.bob);
-    scene.world.run_for(secs(300));
+    scene.world.run_for(secs(60));
 
     let before = scene.world.pongs(scene.alice);
     scene.world.run_for(secs(20));
@@ -110,7 +110,7 @@ fn a_dead_root_is_replaced_by_the_other() {
 
     for dead in roots {
         world.switch_off(dead);
-        world.run_for(secs(300));
+        world.run_for(secs(60));
 
         let before = world.pongs(alice);
         world.run_for(secs(20));
