@@ -8,22 +8,51 @@ use std::collections::{BTreeMap, VecDeque};
 use crate::address::Address;
 use crate::endpoint::Path;
 use crate::limits::{WAITING_LIFETIME, WAITING_PACKETS_MAX, WHOIS_ASKED_MAX, WHOIS_INTERVAL};
-use crate::outbox::{Ctx, Outgoing};
+use crate::outbox::{Ctx, Outgoing, Received};
 use crate::time::Instant;
 use crate::verb::Verb;
 
 /// How long an address that was asked for is remembered after the last question.
 const ASKED_LIFETIME: Duration = Duration::from_secs(1);
 
-/// A sealed packet that cannot be opened or judged before an identity is known.
+/// A received packet that nothing can be done with before an identity is known.
 #[derive(Debug)]
 pub(crate) struct WaitingPacket {
     /// Whose identity it waits for: its sender's, or that of a credential's signer.
     pub needs: Address,
     /// The path it came by.
     pub path: Path,
-    /// The packet as it came, sealed.
-    pub packet: Vec<u8>,
+    /// The packet.
+    pub content: Content,
+}
+
+/// How a packet waits.
+#[derive(Debug)]
+pub(crate) enum Content {
+    /// As it came, because its sender is not known.
+    Sealed(Vec<u8>),
+    /// Authentic, because what it carries was signed by somebody who is not known.
+    Opened {
+        /// Who sealed it.
+        from: Address,
+        /// How often it was relayed.
+        hops: u8,
+        /// What it asks.
+        verb: Verb,
+        /// Its ID as on the wire.
+        packet_id: u64,
+        /// What follows the verb byte.
+        body: Vec<u8>,
+    },
+}
+
+impl WaitingPacket {
+    /// Returns a copy of an authentic packet, to wait for the identity of `needs`.
+    pub(crate) fn opened(needs: Address, rx: &Received<'_>) -> Self {
+        let Received { from, path, hops, verb, packet_id, body } = *rx;
+        let content = Content::Opened { from, hops, verb, packet_id, body: body.to_vec() };
+        Self { needs, path, content }
+    }
 }
 
 /// Questions under way and packets that wait.
@@ -146,5 +175,47 @@ impl Whois {
     /// Has what waits tried again one interval from `now`, or sooner if that is under way.
     fn wake(&mut self, now: Instant) {
         self.tick.get_or_insert(now + WHOIS_INTERVAL);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::endpoint::SocketId;
+
+    const SIGNER: Address = Address::from_u64(0x01_0203_0405);
+
+    fn credentials(packet_id: u64) -> WaitingPacket {
+        let path = Path { local: SocketId(0), remote: ([192, 0, 2, 1], 9993).into() };
+        let (from, verb) = (Address::from_u64(0x05_0403_0201), Verb::NetworkCredentials);
+        let rx = Received { from, path, hops: 0, verb, packet_id, body: b"shown" };
+        WaitingPacket::opened(SIGNER, &rx)
+    }
+
+    #[test]
+    fn what_waits_for_a_signer_is_handed_out_once_and_in_order() {
+        let mut whois = Whois::new();
+        whois.hold_incoming(Instant::ZERO, credentials(1));
+        whois.hold_incoming(Instant::ZERO, credentials(2));
+
+        assert!(whois.arrived(Address::from_u64(7)).is_empty());
+        let ready = whois.arrived(SIGNER).into_iter().map(|packet| match packet.content {
+            Content::Opened { packet_id, body, .. } => (packet_id, body),
+            Content::Sealed(_) => panic!("it was opened"),
+        });
+
+        assert_eq!(ready.collect::<Vec<_>>(), [(1, b"shown".to_vec()), (2, b"shown".to_vec())]);
+        assert!(whois.arrived(SIGNER).is_empty());
+    }
+
+    #[test]
+    fn the_oldest_of_too_many_is_given_up() {
+        let mut whois = Whois::new();
+        let displaced = (0..=WAITING_PACKETS_MAX as u64)
+            .filter(|&n| whois.hold_incoming(Instant::ZERO, credentials(n)))
+            .count();
+
+        assert_eq!(displaced, 1);
+        assert_eq!(whois.arrived(SIGNER).len(), WAITING_PACKETS_MAX);
     }
 }

@@ -12,7 +12,7 @@ use crate::outbox::Received;
 use crate::time::Instant;
 use crate::transmit::{FrameSink, Transmit};
 use crate::verb::{ErrorCode, Verb};
-use crate::whois::WaitingPacket;
+use crate::whois::{Content, WaitingPacket};
 use crate::wire::header::Header;
 use crate::wire::netconf::Request;
 use crate::wire::{frame, reply};
@@ -48,11 +48,8 @@ impl Control {
             }
             Inbound::FromStranger { source, path, packet } => {
                 self.whois.request(&mut self.shared.ctx(now), source);
-                let packet = WaitingPacket { needs: source, path, packet: packet.to_vec() };
-                if self.whois.hold_incoming(now, packet) {
-                    return Err(Rejected::UnknownSender);
-                }
-                Ok(())
+                let content = Content::Sealed(packet.to_vec());
+                self.hold(now, WaitingPacket { needs: source, path, content })
             }
             Inbound::Opened(rx) => self.opened(now, rx, transmit, sink),
         }
@@ -152,7 +149,7 @@ impl Control {
                 Credentials::Accepted(trusted) => Ok(trusted),
                 Credentials::NeedIdentity(signer) => {
                     self.whois.request(ctx, signer);
-                    Ok(false)
+                    self.hold(now, WaitingPacket::opened(signer, rx)).map(|()| false)
                 }
             },
         }
@@ -245,6 +242,11 @@ impl Control {
         }
         self.drain(now, transmit, sink);
         delivery
+    }
+
+    /// Keeps a packet until an identity is known.
+    fn hold(&mut self, now: Instant, packet: WaitingPacket) -> Result<(), Rejected> {
+        if self.whois.hold_incoming(now, packet) { Err(Rejected::UnknownSender) } else { Ok(()) }
     }
 
     /// Has tried again what waited for `address` to become known.

@@ -17,8 +17,10 @@ use crate::error::{Drops, Rejected};
 use crate::event::{Event, NetworkStatus};
 use crate::fastpath::inbound::Intake;
 use crate::identity::{Identity, SecretIdentity};
+use crate::outbox::Received;
 use crate::time::{Instant, UnixMillis};
 use crate::transmit::{Frame, FrameSink, Transmit};
+use crate::whois::{Content, WaitingPacket};
 use crate::world::World;
 
 use self::control::Control;
@@ -239,11 +241,17 @@ impl Node {
     /// for somebody who has become known.
     fn settle(&mut self, now: Instant, transmit: &mut impl Transmit, sink: &mut impl FrameSink) {
         self.control.drain(now, transmit, sink);
-        while let Some(mut waiting) = self.control.take_ready() {
-            let tables = self.control.tables();
-            let inbound = self.intake.retry(tables, waiting.path, &mut waiting.packet);
-            let outcome =
-                inbound.and_then(|inbound| self.control.dispatch(now, inbound, transmit, sink));
+        while let Some(WaitingPacket { path, content, .. }) = self.control.take_ready() {
+            let outcome = match content {
+                Content::Sealed(mut packet) => self
+                    .intake
+                    .retry(self.control.tables(), path, &mut packet)
+                    .and_then(|inbound| self.control.dispatch(now, inbound, transmit, sink)),
+                Content::Opened { from, hops, verb, packet_id, body } => {
+                    let rx = Received { from, path, hops, verb, packet_id, body: &body };
+                    self.control.opened(now, rx, transmit, sink)
+                }
+            };
             if let Err(rejected) = outcome {
                 self.control.count(rejected);
             }
