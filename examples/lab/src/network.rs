@@ -6,11 +6,12 @@
 //!   controller  alice  bob            says who is a member; members, each with a stack of its own
 //! ```
 
+use std::convert::Infallible;
 use std::error::Error;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use tempfile::TempDir;
 use zt_protocol::address::{Address, NetworkId};
 use zt_protocol::event::{NetworkStatus, Route, Standing};
 use zt_protocol::identity::{Identity, SecretIdentity};
@@ -19,20 +20,21 @@ use zt_protocol::time::UnixMillis;
 use zt_protocol::world::{Root, World, WorldKey, WorldKind};
 use zt_runtime::controller::NetworkSettings;
 use zt_runtime::store::Home;
-use zt_runtime::{Builder, Event, Handle, Port, RequestError};
+use zt_runtime::{Builder, Event, Handle, Port, RequestError, StartError};
 
 use crate::capture::Tap;
-use crate::report::{MemberReport, NodeReport, millis};
+use crate::report::{MemberReport, Millis, NodeReport};
 use crate::stack::Stack;
 
 /// Whatever can go wrong in a step; it is only ever shown.
 pub(crate) type AnyError = Box<dyn Error + Send + Sync>;
 
-/// A home directory with an identity in it: all a node needs to start.
+/// All a node needs to start: a home directory with an identity in it, and a socket.
 pub(crate) struct Site {
     pub(crate) name: &'static str,
-    home: TempDir,
+    home: PathBuf,
     identity: Identity,
+    socket: UdpSocket,
 }
 
 /// A running node.
@@ -42,50 +44,6 @@ pub(crate) struct LabNode {
     started: Instant,
     /// From its start until a root answered.
     online: Option<Duration>,
-    /// Removed with the node.
-    _home: TempDir,
-}
-
-impl Site {
-    /// Makes a home directory and an identity, which takes a good part of a second.
-    pub(crate) fn make(name: &'static str) -> Result<Self, AnyError> {
-        let home = tempfile::Builder::new().prefix(&format!("lab-{name}-")).tempdir()?;
-        let secret = SecretIdentity::generate(&mut rng()?);
-        Home::new(home.path()).save_identity(&secret)?;
-        Ok(Self { name, home, identity: *secret.public() })
-    }
-
-    /// Starts the node.
-    pub(crate) async fn start(self, planet: &World, role: Role) -> Result<LabNode, AnyError> {
-        let (at, is_controller) = match role {
-            Role::Root(at) => (at, false),
-            Role::Controller => (any_port(), true),
-            Role::Member => (any_port(), false),
-        };
-        let started = Instant::now();
-        let handle = Builder::new(self.home.path())
-            .planet(planet.clone())
-            .bind([at])
-            .allow_loopback(true)
-            .controller(is_controller)
-            .start()
-            .await?;
-        Ok(LabNode { name: self.name, handle, started, online: None, _home: self.home })
-    }
-
-    /// Returns the node's address.
-    pub(crate) fn address(&self) -> Address {
-        self.identity.address()
-    }
-}
-
-/// What a node is for.
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum Role {
-    /// It is found at this address, which the planet names.
-    Root(SocketAddr),
-    Controller,
-    Member,
 }
 
 /// A node on the network, and the TCP/IP it uses there.
@@ -107,13 +65,50 @@ pub(crate) enum Family {
     V6,
 }
 
+impl Site {
+    /// Makes an identity, which takes a good part of a second, and opens a socket.
+    pub(crate) fn make(name: &'static str, home: &Path) -> Result<Self, AnyError> {
+        let secret = SecretIdentity::generate(&mut rng()?);
+        Home::new(home).save_identity(&secret)?;
+        let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0))?;
+        Ok(Self { name, home: home.to_owned(), identity: *secret.public(), socket })
+    }
+
+    /// Returns the node's address.
+    pub(crate) fn address(&self) -> Address {
+        self.identity.address()
+    }
+
+    /// Starts the node.
+    pub(crate) async fn start(
+        self,
+        planet: &World,
+        is_controller: bool,
+    ) -> Result<LabNode, StartError> {
+        let started = Instant::now();
+        let handle = Builder::new(self.home)
+            .planet(planet.clone())
+            .sockets([self.socket])
+            .allow_loopback(true)
+            .controller(is_controller)
+            .start()
+            .await?;
+        Ok(LabNode { name: self.name, handle, started, online: None })
+    }
+}
+
 impl LabNode {
     /// Returns how long ago the node was started.
     pub(crate) fn age(&self) -> Duration {
         self.started.elapsed()
     }
 
-    /// Waits until a root has answered.
+    /// Returns where the node's socket is bound.
+    pub(crate) fn endpoint(&self) -> SocketAddr {
+        self.handle.bound()[0]
+    }
+
+    /// Waits until a root has answered; returns how long that took from the node's start.
     pub(crate) async fn online(&mut self) -> Result<Duration, RequestError> {
         self.wait(|event| matches!(event, Event::Online(true)).then_some(())).await?;
         Ok(*self.online.insert(self.age()))
@@ -145,14 +140,20 @@ impl LabNode {
         Ok(peers.iter().find(|status| status.address == peer).and_then(|status| status.path))
     }
 
+    /// Stops the node.
+    pub(crate) async fn stop(&self) -> Result<(), Infallible> {
+        self.handle.shutdown().await;
+        Ok(())
+    }
+
     /// Returns how the node did.
     pub(crate) async fn report(&self) -> Result<NodeReport, RequestError> {
         let (drops, losses) = self.handle.drops().await?;
         Ok(NodeReport {
             name: self.name,
             address: self.handle.address().to_string(),
-            endpoint: self.handle.bound()[0],
-            online_ms: self.online.map(millis),
+            endpoint: self.endpoint(),
+            online_ms: self.online.map(Millis::from),
             member: None,
             drops: NodeReport::drops(&drops, losses),
         })
@@ -199,8 +200,8 @@ impl Member {
         let counts = self.stack.counts();
         let member = MemberReport {
             virtual_addresses: [self.v4, self.v6],
-            network_ok_ms: millis(self.network_ok),
-            first_reply_ms: self.first_reply.map(millis),
+            network_ok_ms: self.network_ok.into(),
+            first_reply_ms: self.first_reply.map(Millis::from),
             packets_sent: counts.sent,
             packets_received: counts.received,
         };
@@ -208,11 +209,12 @@ impl Member {
     }
 }
 
-/// Returns a planet whose only root is found at `at`, and forgets the key that could change it.
-pub(crate) fn planet_of(root: &Site, at: SocketAddr) -> Result<World, AnyError> {
+/// Returns a planet with only this root, and forgets the key that could change it.
+pub(crate) fn planet_of(root: &Site) -> Result<World, AnyError> {
     let key = WorldKey::generate(&mut rng()?);
     let id = root.address().to_u64();
-    let roots = vec![Root { identity: root.identity, endpoints: vec![at] }];
+    let endpoints = vec![root.socket.local_addr()?];
+    let roots = vec![Root { identity: root.identity, endpoints }];
     Ok(World::sign(WorldKind::Planet, id, wall_clock(), roots, &key, key.public())?)
 }
 
@@ -227,15 +229,6 @@ pub(crate) fn settings() -> NetworkSettings {
         six_plane: true,
         rfc4193: false,
     }
-}
-
-/// Returns an address nobody uses. Should somebody take it before the root does, the root says so.
-pub(crate) fn unused_address() -> Result<SocketAddr, AnyError> {
-    Ok(UdpSocket::bind(any_port())?.local_addr()?)
-}
-
-fn any_port() -> SocketAddr {
-    (Ipv4Addr::LOCALHOST, 0).into()
 }
 
 fn wall_clock() -> UnixMillis {

@@ -31,7 +31,12 @@ pub(crate) struct Failure {
     why: String,
 }
 
-/// How it went. Durations are in milliseconds.
+/// A duration, given in milliseconds and to the microsecond.
+#[derive(Clone, Copy, Debug, Serialize)]
+#[serde(transparent)]
+pub(crate) struct Millis(f64);
+
+/// How it went.
 #[derive(Debug, Serialize)]
 pub(crate) struct Report {
     pub(crate) network: String,
@@ -48,7 +53,7 @@ pub(crate) struct NodeReport {
     pub(crate) address: String,
     pub(crate) endpoint: SocketAddr,
     /// From its start until a root answered it; `None` for the root.
-    pub(crate) online_ms: Option<f64>,
+    pub(crate) online_ms: Option<Millis>,
     /// What members have besides.
     #[serde(flatten, skip_serializing_if = "Option::is_none")]
     pub(crate) member: Option<MemberReport>,
@@ -61,9 +66,9 @@ pub(crate) struct NodeReport {
 pub(crate) struct MemberReport {
     pub(crate) virtual_addresses: [IpAddr; 2],
     /// From its start until it had its configuration.
-    pub(crate) network_ok_ms: f64,
+    pub(crate) network_ok_ms: Millis,
     /// From its start until the other member had answered its first ping.
-    pub(crate) first_reply_ms: Option<f64>,
+    pub(crate) first_reply_ms: Option<Millis>,
     /// IP packets its stack sent into the network.
     pub(crate) packets_sent: u64,
     /// IP packets its stack received from the network.
@@ -84,9 +89,9 @@ pub(crate) struct PingReport {
     pub(crate) from: &'static str,
     pub(crate) to: IpAddr,
     pub(crate) count: usize,
-    pub(crate) min_ms: f64,
-    pub(crate) median_ms: f64,
-    pub(crate) max_ms: f64,
+    pub(crate) min_ms: Millis,
+    pub(crate) median_ms: Millis,
+    pub(crate) max_ms: Millis,
 }
 
 /// A bulk transfer from one member to the other.
@@ -96,6 +101,8 @@ pub(crate) struct TransferReport {
     pub(crate) to: IpAddr,
     pub(crate) bytes: u64,
     pub(crate) seconds: f64,
+    /// In 10⁹ bits of payload per second.
+    pub(crate) gigabits_per_second: f64,
 }
 
 impl Failure {
@@ -110,13 +117,13 @@ impl Progress {
         Self { started: Instant::now(), json }
     }
 
-    /// Says that `event` has happened: in words, or by its details (a JSON object).
-    pub(crate) fn say(&self, event: &str, words: &str, details: Value) {
+    /// Says that `event` has happened: in words, or by its details, which are a JSON object.
+    pub(crate) fn say(&self, event: &str, details: Value, words: fmt::Arguments<'_>) {
         let seconds = self.started.elapsed().as_secs_f64();
         if self.json {
-            self.print_json(json!({ "event": event, "seconds": round(seconds) }), details);
+            print(&object(json!({ "event": event, "seconds": rounded(seconds) }), details));
         } else {
-            print(format_args!("{seconds:9.3} s  {words}"));
+            print(&format_args!("{seconds:9.3} s  {words}"));
         }
     }
 
@@ -124,42 +131,51 @@ impl Progress {
     pub(crate) fn report(&self, report: &Report) {
         if self.json {
             let details = serde_json::to_value(report).unwrap_or_default();
-            self.print_json(json!({ "event": "report", "ok": true }), details);
+            print(&object(json!({ "event": "report", "ok": true }), details));
         } else {
-            print(format_args!("\n{report}"));
-            print(format_args!("lab: ok"));
+            print(&format_args!("\n{report}\nlab: ok"));
         }
     }
 
     /// Prints what went wrong.
     pub(crate) fn failure(&self, failure: &Failure) {
         if self.json {
-            let details = json!({ "step": failure.step, "why": failure.why });
-            self.print_json(json!({ "event": "failed", "ok": false }), details);
+            let Failure { step, why } = failure;
+            print(&json!({ "event": "failed", "ok": false, "step": step, "why": why }));
         }
+        let _ = writeln!(io::stderr(), "lab: RUST_LOG=debug shows what the nodes did");
         let _ = writeln!(io::stderr(), "lab: failed: {failure}");
     }
+}
 
-    fn print_json(&self, mut object: Value, details: Value) {
-        if let (Value::Object(object), Value::Object(details)) = (&mut object, details) {
-            object.extend(details);
-        }
-        print(format_args!("{object}"));
+/// Returns two JSON objects as one.
+fn object(mut object: Value, more: Value) -> Value {
+    if let (Value::Object(object), Value::Object(more)) = (&mut object, more) {
+        object.extend(more);
     }
+    object
 }
 
 /// Prints a line. Whoever has closed the pipe does not want to know.
-fn print(line: fmt::Arguments<'_>) {
+fn print(line: &impl fmt::Display) {
     let _ = writeln!(io::stdout(), "{line}");
 }
 
-/// Returns a duration in milliseconds, to the microsecond.
-pub(crate) fn millis(duration: Duration) -> f64 {
-    round(duration.as_secs_f64() * 1e3)
+fn rounded(number: f64) -> f64 {
+    (number * 1e3).round() / 1e3
 }
 
-fn round(number: f64) -> f64 {
-    (number * 1e3).round() / 1e3
+impl From<Duration> for Millis {
+    fn from(duration: Duration) -> Self {
+        Self(rounded(duration.as_secs_f64() * 1e3))
+    }
+}
+
+impl fmt::Display for Millis {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let precision = if self.0 < 1.0 { 3 } else { 1 };
+        f.pad(&format!("{:.precision$} ms", self.0))
+    }
 }
 
 impl NodeReport {
@@ -172,30 +188,30 @@ impl NodeReport {
 }
 
 impl PingReport {
-    /// Returns the report of some round trips, at least one.
+    /// Returns the report of some round trips.
     pub(crate) fn new(from: &'static str, to: IpAddr, mut round_trips: Vec<Duration>) -> Self {
         round_trips.sort_unstable();
-        let at = |index: usize| round_trips.get(index).copied().map_or(f64::NAN, millis);
         let count = round_trips.len();
-        Self {
-            from,
-            to,
-            count,
-            min_ms: at(0),
-            median_ms: at(count / 2),
-            max_ms: at(count.saturating_sub(1)),
-        }
+        let at = |index: usize| round_trips.get(index).copied().unwrap_or_default().into();
+        let (min_ms, median_ms, max_ms) = (at(0), at(count / 2), at(count.saturating_sub(1)));
+        Self { from, to, count, min_ms, median_ms, max_ms }
     }
 }
 
 impl TransferReport {
     pub(crate) fn new(from: &'static str, to: IpAddr, received: Received) -> Self {
-        Self { from, to, bytes: received.bytes, seconds: received.elapsed.as_secs_f64() }
+        let (bytes, seconds) = (received.bytes, received.elapsed.as_secs_f64());
+        let gigabits_per_second = rounded(bytes as f64 * 8e-9 / seconds);
+        Self { from, to, bytes, seconds: rounded(seconds), gigabits_per_second }
     }
 
-    /// Returns the throughput in 10⁹ bits of payload per second.
-    pub(crate) fn gigabits_per_second(&self) -> f64 {
-        self.bytes as f64 * 8e-9 / self.seconds
+    /// Returns how much it was, in words.
+    pub(crate) fn amount(&self) -> String {
+        let megabytes = self.bytes as f64 / 1e6;
+        format!(
+            "{:.2} Gbit/s, {megabytes:.0} MB in {:.2} s",
+            self.gigabits_per_second, self.seconds
+        )
     }
 }
 
@@ -238,32 +254,28 @@ impl fmt::Display for PathReport {
 impl fmt::Display for PingReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { from, to, count, min_ms, median_ms, max_ms } = self;
-        write!(f, "{from} to {to}: {count} replies after ")?;
-        write!(f, "{min_ms:.2} / {median_ms:.2} / {max_ms:.2} ms (min / median / max)")
+        write!(f, "{from} to {to}: median {median_ms}, {min_ms} to {max_ms}, of {count}")
     }
 }
 
 impl fmt::Display for TransferReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { from, to, bytes, seconds } = self;
-        let megabytes = *bytes as f64 / 1e6;
-        let rate = self.gigabits_per_second();
-        write!(f, "{from} to {to}: {rate:.2} Gbit/s, {megabytes:.0} MB by TCP in {seconds:.2} s")
+        write!(f, "{} to {}: {}", self.from, self.to, self.amount())
     }
 }
 
 impl fmt::Display for NodeReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let ms = |ms: Option<f64>| ms.map_or_else(String::new, |ms| format!("{ms:.1} ms"));
+        let shown = |ms: Option<Millis>| ms.map_or_else(String::new, |ms| ms.to_string());
         let member = self.member.as_ref();
-        let endpoint = self.endpoint.to_string();
         let line = format!(
-            "{:<10}  {}  {endpoint:<16}  {:<10}  {:<10}  {}",
+            "{:<10}  {}  {:<16}  {:<10}  {:<10}  {}",
             self.name,
             self.address,
-            ms(self.online_ms),
-            ms(member.map(|member| member.network_ok_ms)),
-            ms(member.and_then(|member| member.first_reply_ms)),
+            self.endpoint.to_string(),
+            shown(self.online_ms),
+            shown(member.map(|member| member.network_ok_ms)),
+            shown(member.and_then(|member| member.first_reply_ms)),
         );
         f.write_str(line.trim_end())
     }
@@ -287,5 +299,26 @@ impl fmt::Display for Traffic<'_> {
             count(member.map(|member| member.packets_received)),
             if drops.is_empty() { "nothing".to_owned() } else { drops.join(", ") },
         )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn two_json_objects_become_one() {
+        let line = object(json!({ "event": "online" }), json!({ "node": "alice" }));
+
+        assert_eq!(line, json!({ "event": "online", "node": "alice" }));
+    }
+
+    #[test]
+    fn round_trips_are_reported_by_least_middle_and_most() {
+        let round_trips = [5, 1, 40, 2, 3].map(Duration::from_millis).to_vec();
+
+        let report = PingReport::new("alice", [10, 0, 0, 2].into(), round_trips);
+
+        assert_eq!(report.to_string(), "alice to 10.0.0.2: median 3.0 ms, 1.0 ms to 40.0 ms, of 5");
     }
 }
