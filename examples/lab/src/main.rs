@@ -107,13 +107,10 @@ async fn tell(
     let (root, planet) = start_root(progress, root).await?;
     let controller = start_controller(progress, controller, &planet).await?;
     let network = make_network(progress, &controller).await?;
-    let (mut alice, mut bob) = tokio::try_join!(
-        start_member(progress, alice, &planet, &controller, network, capture),
-        start_member(progress, bob, &planet, &controller, network, capture),
-    )?;
+    let mut bob = start_member(progress, bob, &planet, &controller, network, capture).await?;
+    let mut alice = start_member(progress, alice, &planet, &controller, network, capture).await?;
 
-    greet(progress, &mut alice, &mut bob, Family::V4).await?;
-    greet(progress, &mut bob, &mut alice, Family::V6).await?;
+    greet(progress, &mut alice, &mut bob).await?;
     let path = find_path(progress, &mut alice, &mut bob).await?;
     let pings = vec![
         measure_pings(&mut alice, &mut bob, Family::V4).await?,
@@ -248,23 +245,21 @@ async fn start_member(
     Ok(member)
 }
 
-/// Waits for the first reply to a ping.
-async fn greet(
-    progress: &Progress,
-    from: &mut Member,
-    to: &mut Member,
-    family: Family,
-) -> Result<(), Failure> {
-    let (name, address) = (from.node.name, to.address(family));
-    let round_trip = step(format!("{name} pinging {address}"), ping(from, to, address)).await?;
-    let age = from.node.age();
-    from.first_reply.get_or_insert(age);
+/// Lets a newcomer ping a member that was there before, until there is a reply.
+async fn greet(progress: &Progress, newcomer: &mut Member, to: &mut Member) -> Result<(), Failure> {
+    let (name, address) = (newcomer.node.name, to.v4);
+    let pinging = ping(newcomer, to, address);
+    let round_trip = Millis::from(step(format!("{name} pinging {address}"), pinging).await?);
+    let age = newcomer.node.age();
+    newcomer.first_reply = Some(age);
 
-    let (round_trip, age) = (Millis::from(round_trip), Millis::from(age));
+    let age = Millis::from(age);
     progress.say(
         "first_reply",
         json!({ "node": name, "to": address, "round_trip_ms": round_trip, "since_start_ms": age }),
-        format_args!("{name} pings {address}: reply after {round_trip}, {age} from {name}'s start"),
+        format_args!(
+            "{name} pings {address}: reply after {round_trip}, {age} after {name} started"
+        ),
     );
     Ok(())
 }

@@ -54,7 +54,7 @@ pub(crate) struct Member {
     pub(crate) v6: IpAddr,
     /// From the node's start until it was on the network.
     network_ok: Duration,
-    /// From the node's start until another member answered.
+    /// From the node's start until a member that was there before answered its first ping.
     pub(crate) first_reply: Option<Duration>,
 }
 

@@ -67,7 +67,7 @@ pub(crate) struct MemberReport {
     pub(crate) virtual_addresses: [IpAddr; 2],
     /// From its start until it had its configuration.
     pub(crate) network_ok_ms: Millis,
-    /// From its start until the other member had answered its first ping.
+    /// From its start until a member that was there before answered its first ping.
     pub(crate) first_reply_ms: Option<Millis>,
     /// IP packets its stack sent into the network.
     pub(crate) packets_sent: u64,

@@ -16,7 +16,7 @@ const PING_IDENTIFIER: u16 = 0x7a74;
 
 /// What a TCP socket holds in each direction, in bytes: more than is ever on the way between two
 /// nodes on one machine, and less than their UDP sockets hold, so that nothing need be lost.
-const TCP_BUFFER_LEN: usize = 512 * 1024;
+const TCP_BUFFER_LEN: usize = 256 * 1024;
 
 /// Why bytes did not get through.
 #[derive(Debug, thiserror::Error)]
