@@ -127,12 +127,6 @@ impl World {
         self.internet.arrived.get(&(a, b)).copied().unwrap_or(0)
     }
 
-    /// Returns the last datagrams that arrived, at whom, and from where.
-    #[must_use]
-    pub fn seen(&self) -> Vec<(NodeId, SocketAddr, Vec<u8>)> {
-        self.seen.iter().cloned().collect()
-    }
-
     /// Returns how many pings of `node` were answered.
     #[must_use]
     pub fn pongs(&self, node: NodeId) -> usize {

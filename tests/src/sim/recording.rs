@@ -1,7 +1,10 @@
 //! Packets overheard between nodes, opened with an independent ear.
 
+use std::net::SocketAddr;
+
 use zt_protocol::time::Instant;
 
+use super::internet::Datagram;
 use super::world::{NodeId, World};
 use crate::packet::{Packet, is_fragment};
 use crate::persona::Persona;
@@ -9,9 +12,8 @@ use crate::persona::Persona;
 /// A datagram that arrived.
 pub(super) struct Overheard {
     pub(super) at: Instant,
-    pub(super) from: NodeId,
     pub(super) to: NodeId,
-    pub(super) bytes: Vec<u8>,
+    pub(super) datagram: Datagram,
 }
 
 impl World {
@@ -29,14 +31,24 @@ impl World {
             Persona::from_text(&text)
         });
         let key = sender.key_with(&receiver);
-        let overheard = self.recording.iter().flatten();
-        overheard
-            .filter(|overheard| (overheard.from, overheard.to) == (from, to))
-            .filter(|overheard| !is_fragment(&overheard.bytes))
-            .filter(|overheard| is_between(&overheard.bytes, &sender, &receiver))
-            .filter_map(|overheard| {
-                Some((overheard.at, Packet::open(&key, &overheard.bytes).ok()?))
+        self.recording
+            .iter()
+            .flatten()
+            .filter(|overheard| (overheard.datagram.from, overheard.to) == (from, to))
+            .filter(|overheard| is_between(&overheard.datagram.bytes, &sender, &receiver))
+            .filter_map(|Overheard { at, datagram, .. }| {
+                Some((*at, Packet::open(&key, &datagram.bytes).ok()?))
             })
+            .collect()
+    }
+
+    /// Returns the last `count` datagrams recorded: at whom they arrived, from where, with what.
+    #[must_use]
+    pub fn last_datagrams(&self, count: usize) -> Vec<(NodeId, SocketAddr, Vec<u8>)> {
+        let recorded = self.recording.as_deref().unwrap_or_default();
+        recorded[recorded.len().saturating_sub(count)..]
+            .iter()
+            .map(|Overheard { to, datagram, .. }| (*to, datagram.source, datagram.bytes.clone()))
             .collect()
     }
 }
@@ -44,6 +56,7 @@ impl World {
 /// Returns whether a datagram is the whole of a packet between these two, not one that is relayed.
 fn is_between(datagram: &[u8], sender: &Persona, receiver: &Persona) -> bool {
     datagram.len() >= 28
+        && !is_fragment(datagram)
         && datagram[18] & 0x40 == 0
         && datagram[8..13] == receiver.address.to_bytes()
         && datagram[13..18] == sender.address.to_bytes()

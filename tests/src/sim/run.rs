@@ -18,9 +18,6 @@ use crate::wires::Sent;
 /// How often nodes may be woken without time passing before they count as stuck.
 const WAKEUPS_AT_ONCE: u32 = 1_000;
 
-/// How many of the datagrams that arrived last are kept.
-const DATAGRAMS_SEEN: usize = 256;
-
 impl World {
     /// Lets time pass until `settled`, but no longer than `limit`; returns how long it took.
     ///
@@ -128,13 +125,9 @@ impl World {
         if self.hosts[node.0].power != Power::On {
             return;
         }
-        if self.seen.len() == DATAGRAMS_SEEN {
-            self.seen.pop_front();
-        }
-        self.seen.push_back((node, datagram.source, datagram.bytes.clone()));
         if let Some(recording) = &mut self.recording {
-            let (at, from, bytes) = (self.now, datagram.from, datagram.bytes.clone());
-            recording.push(Overheard { at, from, to: node, bytes });
+            let (at, datagram) = (self.now, datagram.clone());
+            recording.push(Overheard { at, to: node, datagram });
         }
         let path = Path { local, remote: datagram.source };
         let sent = self.hosts[node.0].datagram(self.now, path, datagram.bytes);

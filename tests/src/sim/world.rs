@@ -1,6 +1,6 @@
 //! The world and what can be done to it.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::ops::RangeInclusive;
 use std::time::Duration;
@@ -63,8 +63,6 @@ pub struct World {
     pub(super) queue: BTreeMap<(Instant, u64), Happening>,
     /// How many happenings were ever queued; orders those of one instant.
     queued: u64,
-    /// The last datagrams that arrived: at whom, from where, with what.
-    pub(super) seen: VecDeque<(NodeId, SocketAddr, Vec<u8>)>,
     /// Everything that arrived since it was to be recorded.
     pub(super) recording: Option<Vec<Overheard>>,
     pub(super) series: Vec<Series>,
@@ -93,7 +91,6 @@ impl World {
             rng: Rng::from_seed(bytes),
             queue: BTreeMap::new(),
             queued: 0,
-            seen: VecDeque::new(),
             recording: None,
             series: Vec::new(),
             roots: Vec::new(),

@@ -23,15 +23,17 @@ fn a_network_comes_up_and_carries_data_over_bad_links() {
         world.join(network, &[alice, bob]);
         world.run_until(secs(60), |world| world.are_up(network, &[alice, bob])).unwrap();
         world.ping_every(millis(500), alice, bob);
-        world.run_until(secs(120), |world| world.route(alice, bob) == Route::Direct).unwrap();
+        let settled =
+            |world: &World| world.route(alice, bob) == Route::Direct && world.pongs(alice) >= 3;
+        world.run_until(secs(120), settled).unwrap();
         for number in 0..200 {
             world.send_data(alice, bob, number, 2000);
             world.run_for(millis(50));
         }
 
-        // Each is two datagrams, of which one in ten is lost.
+        // Each is two datagrams, of which one in ten is lost: 162 on average, give or take 6.
         let received = world.data_received(bob);
-        assert!((130..=195).contains(&received), "seed {seed}: {received} of 200");
+        assert!((140..=185).contains(&received), "seed {seed}: {received} of 200");
         assert_eq!(world.strange_frames(bob), 0, "seed {seed}");
     }
 }
