@@ -62,12 +62,10 @@ pub enum Standing {
     NotFound,
     /// The user has to log in.
     AuthenticationRequired,
-    /// The rules cannot be evaluated by this version; no traffic passes.
-    UnsupportedRules,
 }
 
 impl Standing {
-    /// Returns the name the reference's API uses, or ours where it has none.
+    /// Returns the name the reference's API uses.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -76,7 +74,6 @@ impl Standing {
             Self::AccessDenied => "ACCESS_DENIED",
             Self::NotFound => "NOT_FOUND",
             Self::AuthenticationRequired => "AUTHENTICATION_REQUIRED",
-            Self::UnsupportedRules => "UNSUPPORTED_RULES",
         }
     }
 }

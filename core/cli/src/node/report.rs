@@ -140,9 +140,6 @@ fn log_network(status: &NetworkStatus) {
             log::warn!("network {id}: unknown network; controller {controller} has none of this ID")
         }
         Standing::AuthenticationRequired => log::warn!("network {id}: its users have to log in"),
-        Standing::UnsupportedRules => {
-            log::warn!("network {id}: it has rules this version cannot apply, so no traffic passes")
-        }
     }
 }
 

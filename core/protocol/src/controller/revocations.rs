@@ -10,6 +10,7 @@ use std::collections::{BTreeSet, VecDeque};
 
 use crate::address::{Address, NetworkId};
 use crate::credential::Revocation;
+use crate::credential::revocation::CredentialKind;
 use crate::outbox::Ctx;
 use crate::time::{Instant, UnixMillis};
 use crate::verb::Verb;
@@ -88,7 +89,8 @@ impl Bulletin {
     fn next(&mut self, ctx: &mut Ctx<'_>) -> Credentials {
         let targets = self.targets.drain(..self.targets.len().min(PER_PACKET));
         let revocations = targets.map(|(target, threshold)| {
-            Revocation::issue(ctx.me, self.network, target, ctx.rng.u32(), threshold.0)
+            let what = (CredentialKind::Membership, 0);
+            Revocation::issue(ctx.me, self.network, target, what, ctx.rng.u32(), threshold.0)
         });
         Credentials { revocations: revocations.collect(), ..Credentials::default() }
     }

@@ -81,24 +81,25 @@ impl Revocation {
     /// Flag: whoever learns something from it passes it on.
     pub const FAST_PROPAGATE: u64 = 1;
 
-    /// Revokes the membership of `target`, to be propagated fast.
+    /// Revokes a credential of `target`, to be propagated fast; `id` is drawn at random.
     #[must_use]
     pub fn issue(
         controller: &SecretIdentity,
         network: NetworkId,
         target: Address,
+        (kind, credential_id): (CredentialKind, u32),
         id: u32,
         threshold: u64,
     ) -> Self {
         let mut revocation = Self {
             id,
             network,
-            credential_id: 0,
+            credential_id,
             threshold,
             flags: Self::FAST_PROPAGATE,
             target,
             signer: controller.address(),
-            kind: CredentialKind::Membership,
+            kind,
             signature: None,
         };
         revocation.signature = Some(signed::sign(&revocation.body(), controller));
@@ -178,7 +179,8 @@ mod tests {
     use super::*;
 
     fn revocation(controller: &SecretIdentity) -> Revocation {
-        Revocation::issue(controller, network(controller), Address::from([2; 5]), 77, 9)
+        let what = (CredentialKind::Membership, 0);
+        Revocation::issue(controller, network(controller), Address::from([2; 5]), what, 77, 9)
     }
 
     fn written(revocation: &Revocation) -> Vec<u8> {

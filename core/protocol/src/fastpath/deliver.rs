@@ -2,18 +2,21 @@
 //!
 //! Source: spec 03 §9.4.
 
-use crate::address::{Mac, NetworkId};
+use crate::address::{Address, Mac, NetworkId};
 use crate::credential::Membership;
 use crate::error::Rejected;
+use crate::fastpath::filter::{self, Crossing};
 use crate::fastpath::tables::{NetworkView, Tables};
-use crate::outbox::Received;
+use crate::outbox::{Outbox, Received};
+use crate::rng::Rng;
+use crate::rules::{Decision, Direction};
 use crate::transmit::{Frame, FrameSink, PortMode};
 use crate::verb::Verb;
 use crate::wire::ethernet::{self, ETHERTYPE_ARP, ETHERTYPE_IPV4, ETHERTYPE_IPV6};
 use crate::wire::frame::{ExtFrame, PlainFrame};
 
-/// A frame that passed every check.
-pub(crate) struct Accepted<'a> {
+/// A frame of somebody who may send frames.
+pub(crate) struct Admitted<'a> {
     /// The network it came by.
     pub network: NetworkId,
     /// The frame; its payload is borrowed from the packet.
@@ -22,7 +25,7 @@ pub(crate) struct Accepted<'a> {
     pub wants_ack: bool,
 }
 
-/// Why a frame did not pass.
+/// Why a frame is not even looked at.
 pub(crate) enum Refused {
     /// Count it.
     Rejected(Rejected),
@@ -44,8 +47,8 @@ pub(crate) fn attached_membership(rx: &Received<'_>) -> Option<Membership> {
     ExtFrame::read(rx.body).ok()?.membership
 }
 
-/// Reads a FRAME or EXT_FRAME and checks that its sender may send it to this node.
-pub(crate) fn accept<'a>(tables: &Tables, rx: &Received<'a>) -> Result<Accepted<'a>, Refused> {
+/// Reads a FRAME or EXT_FRAME and checks that its sender passes the gate.
+pub(crate) fn admit<'a>(tables: &Tables, rx: &Received<'a>) -> Result<Admitted<'a>, Refused> {
     if rx.verb == Verb::Frame {
         let plain = PlainFrame::read(rx.body)?;
         let view = admitting(tables, plain.network, rx)?;
@@ -55,18 +58,17 @@ pub(crate) fn accept<'a>(tables: &Tables, rx: &Received<'a>) -> Result<Accepted<
             ethertype: plain.ethertype,
             payload: plain.payload,
         };
-        return Ok(Accepted { network: plain.network, frame, wants_ack: false });
+        return Ok(Admitted { network: plain.network, frame, wants_ack: false });
     }
     let ext = ExtFrame::read(rx.body)?;
-    let view = admitting(tables, ext.network, rx)?;
+    admitting(tables, ext.network, rx)?;
     let frame = Frame {
         destination: ext.destination,
         source: ext.source,
         ethertype: ext.ethertype,
         payload: ext.payload,
     };
-    check_addresses(view, ext.network, rx, &frame)?;
-    Ok(Accepted { network: ext.network, frame, wants_ack: ext.wants_ack() })
+    Ok(Admitted { network: ext.network, frame, wants_ack: ext.wants_ack() })
 }
 
 /// Returns the network if it lets the sender in.
@@ -79,24 +81,41 @@ fn admitting<'t>(
     if view.admits(rx.from) { Ok(view) } else { Err(Refused::NotAMember(network)) }
 }
 
-/// Checks that the sender may speak for the frame's source and this node hear its destination.
-fn check_addresses(
-    view: &NetworkView,
+/// Checks that the rules let a frame of `from` pass, that `from` may speak for its source and this
+/// node hear its destination.
+///
+/// # Errors
+///
+/// [`Rejected::Filtered`], [`Rejected::BadFrameAddress`], and [`Rejected::TooShort`] for frames
+/// without payload.
+pub(crate) fn check(
+    tables: &Tables,
+    rng: &mut Rng,
+    out: &mut Outbox,
     network: NetworkId,
-    rx: &Received<'_>,
-    frame: &Frame<'_>,
+    from: Address,
+    frame: Frame<'_>,
 ) -> Result<(), Rejected> {
-    let own_source = frame.source.to_member(network) == Some(rx.from);
+    let view = tables.network(network).ok_or(Rejected::UnknownNetwork)?;
+    if frame.payload.is_empty() {
+        return Err(Rejected::TooShort);
+    }
+    if frame.source == Mac::ZERO || frame.source == view.mac {
+        return Err(Rejected::BadFrameAddress);
+    }
+    let direction = Direction::Inbound;
+    let crossing = Crossing { network, direction, peer: from, frame, copied: false };
+    let whatever_its_macs = filter::judge(tables, rng, out, crossing)? == Decision::SuperAccept;
+
+    let own_source = frame.source.to_member(network) == Some(from);
     let for_us = frame.destination == view.mac
         || (frame.destination.is_multicast() && view.multicast_limit > 0);
-    let from_bridge = view.bridges.contains(&rx.from);
-    let unspeakable = frame.source == Mac::ZERO || frame.source == view.mac;
-
-    let allowed = !unspeakable && if own_source { for_us } else { from_bridge };
+    let from_bridge = view.bridges.contains(&from);
+    let allowed = whatever_its_macs || if own_source { for_us } else { from_bridge };
     if allowed { Ok(()) } else { Err(Rejected::BadFrameAddress) }
 }
 
-/// What becomes of an accepted frame.
+/// What becomes of a frame that may be delivered.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Delivery {
     /// The host has it.
@@ -105,7 +124,7 @@ pub(crate) enum Delivery {
     Neighbor,
 }
 
-/// Hands an accepted frame to the host, or says that it is address resolution.
+/// Hands a frame to the host, or says that it is address resolution.
 ///
 /// # Errors
 ///
@@ -125,9 +144,6 @@ pub(crate) fn deliver(
             ETHERTYPE_IPV4 | ETHERTYPE_IPV6 => {}
             _ => return Err(Rejected::NotIp),
         }
-    }
-    if frame.payload.is_empty() {
-        return Err(Rejected::TooShort);
     }
     if frame.payload.len() > usize::from(view.mtu) {
         return Err(Rejected::FrameTooBig);

@@ -12,9 +12,10 @@ use foldhash::fast::FixedState;
 use crate::address::{Address, Mac, NetworkId};
 use crate::endpoint::Path;
 use crate::event::Route;
+use crate::rules::{Direction, Filter, Holdings, Party, Passage};
 use crate::suite::PeerKeys;
 use crate::time::Instant;
-use crate::transmit::PortMode;
+use crate::transmit::{Frame, PortMode};
 use crate::wire::header::Cipher;
 
 /// Peers and networks as the data plane sees them.
@@ -54,7 +55,7 @@ impl PeerView {
 /// Which peers may exchange frames with this node on a network (spec 03 §6.2).
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Admission {
-    /// No configuration, or rules this version cannot evaluate: nobody, in neither direction.
+    /// No configuration: nobody, in neither direction.
     Nobody,
     /// A public network: everybody.
     Everybody,
@@ -66,6 +67,12 @@ pub enum Admission {
 pub struct NetworkView {
     /// Who may exchange frames.
     pub admission: Admission,
+    /// What the network's rules let through.
+    pub filter: Filter,
+    /// What this node holds that rules look at.
+    pub own: Holdings,
+    /// What others hold of whom nothing is known.
+    pub strangers: Holdings,
     /// What the host's port exchanges.
     pub mode: PortMode,
     /// This node's MAC.
@@ -89,10 +96,12 @@ pub struct NetworkView {
 }
 
 /// A member as the data plane sees it.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct MemberView {
     /// Whether its certificate agrees with ours. Irrelevant on public networks.
     pub admitted: bool,
+    /// What it holds that rules look at; `None` if no more than strangers do.
+    pub holdings: Option<Arc<Holdings>>,
     /// From when on our credentials are due to be pushed before the next frame to it.
     pub push_due: Instant,
     /// From when on our multicast groups are due to be announced when it is heard.
@@ -178,6 +187,26 @@ impl NetworkView {
             Admission::Everybody => true,
             Admission::Members => self.members.get(&peer).is_some_and(|member| member.admitted),
         }
+    }
+
+    /// Returns how rules see a frame between `me`, this node, and `peer`. That is
+    /// [`Address::NULL`] for a frame whose receivers are not known yet.
+    #[must_use]
+    pub fn passage<'a>(
+        &'a self,
+        me: Address,
+        direction: Direction,
+        peer: Address,
+        frame: Frame<'a>,
+    ) -> Passage<'a> {
+        let here = Party { address: me, holdings: &self.own };
+        let shown = self.members.get(&peer).and_then(|member| member.holdings.as_deref());
+        let there = Party { address: peer, holdings: shown.unwrap_or(&self.strangers) };
+        let (sender, receiver) = match direction {
+            Direction::Inbound => (there, here),
+            Direction::Outbound => (here, there),
+        };
+        Passage { direction, sender, receiver, frame }
     }
 }
 

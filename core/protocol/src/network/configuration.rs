@@ -3,7 +3,7 @@
 //! Source: spec 03 §2, §3.3 to §3.5.
 
 use super::adhoc::{self, AdHoc};
-use super::{Network, PLACEHOLDER};
+use super::{Network, PLACEHOLDER, holdings};
 use crate::address::Address;
 use crate::config::{NetworkConfig, Specialist, Sso};
 use crate::dictionary::{Dictionary, DictionaryWriter};
@@ -173,14 +173,19 @@ impl Network {
             .config
             .as_ref()
             .is_none_or(|held| (&held.addresses, held.flags) != (&config.addresses, config.flags));
-        self.filter = Filter::new(&config.rules, config.unknown_match_is_true());
-        self.config = Some(config);
-        if moved {
-            self.neighbors.clear();
-            if let Some(view) = ctx.tables.network_mut(self.id) {
+        if let Some(view) = ctx.tables.network_mut(self.id) {
+            view.filter = Filter::new(&config.rules, config.unknown_match_is_true());
+            view.own = holdings::own(&config);
+            view.strangers = holdings::strangers(&config, ctx.me.address());
+            self.members.weigh_all(&config, &view.strangers);
+            if moved {
                 view.neighbors.clear();
             }
         }
+        if moved {
+            self.neighbors.clear();
+        }
+        self.config = Some(config);
         for (_, member) in self.members.iter_mut() {
             member.expire_push();
         }
@@ -227,14 +232,9 @@ impl Network {
     /// Returns who may exchange frames on the network.
     pub(super) fn admission(&self) -> Admission {
         match &self.config {
-            Some(config) if self.filter.accepts_all() => {
-                if config.public {
-                    Admission::Everybody
-                } else {
-                    Admission::Members
-                }
-            }
-            Some(_) | None => Admission::Nobody,
+            Some(config) if config.public => Admission::Everybody,
+            Some(_) => Admission::Members,
+            None => Admission::Nobody,
         }
     }
 
@@ -295,7 +295,6 @@ impl Network {
             (Some(Failure::NotFound), _) => Standing::NotFound,
             (Some(Failure::AuthenticationRequired(_)), _) => Standing::AuthenticationRequired,
             (None, None) => Standing::RequestingConfiguration,
-            (None, Some(_)) if !self.filter.accepts_all() => Standing::UnsupportedRules,
             (None, Some(_)) => Standing::Ok,
         }
     }

@@ -120,9 +120,17 @@ impl Network {
         }
         let outcome = self.members.add(ctx.now, attribute, directory);
         if outcome == Outcome::New {
-            self.expose_member(ctx, holder);
+            self.weigh(ctx, holder);
         }
         outcome
+    }
+
+    /// Works out anew which credentials of `member` rules can count on.
+    fn weigh(&mut self, ctx: &mut Ctx<'_>, member: Address) {
+        if let (Some(config), Some(view)) = (&self.config, ctx.tables.network(self.id)) {
+            self.members.weigh(member, config, &view.strangers);
+        }
+        self.expose_member(ctx, member);
     }
 
     /// Takes in a revocation that `from` passed on, and passes it on if it says so.
@@ -140,6 +148,7 @@ impl Network {
             return outcome;
         }
         self.judge(ctx, directory, revocation.target);
+        self.weigh(ctx, revocation.target);
         if revocation.propagates() {
             let alone = wire::Credentials {
                 revocations: vec![revocation.clone()],

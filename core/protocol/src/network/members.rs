@@ -4,7 +4,9 @@
 //! Source: spec 03 §6.1, §6.2, §6.4, §7.5.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
+use super::holdings;
 use crate::address::Address;
 use crate::config::NetworkConfig;
 use crate::credential::revocation::CredentialKind;
@@ -17,6 +19,7 @@ use crate::limits::{
     CREDENTIAL_DEMAND_PERIOD, CREDENTIAL_PUSH_PERIOD, CREDENTIAL_WINDOW_MAX_MS, MEMBERS_MAX,
     REVOCATIONS_MAX,
 };
+use crate::rules::Holdings;
 use crate::time::{Instant, UnixMillis};
 
 /// The members of one network that something is known of.
@@ -40,6 +43,8 @@ pub(super) struct Member {
     ownerships: BTreeMap<u32, Ownership>,
     /// Whether it passes the gate of a private network.
     pub(super) admitted: bool,
+    /// Which of its credentials count for rules; `None` if none does.
+    holdings: Option<Arc<Holdings>>,
     /// Whether that could not be judged for want of its identity.
     unidentified: bool,
     /// When a frame or a credential of it was last accepted.
@@ -266,6 +271,21 @@ impl Members {
         }
     }
 
+    /// Works out anew which credentials of `address` count under `config`. Whatever it holds, it
+    /// holds besides what `strangers` do.
+    pub(super) fn weigh(&mut self, address: Address, config: &NetworkConfig, strangers: &Holdings) {
+        if let Some(member) = self.records.get_mut(&address) {
+            member.weigh(config, strangers);
+        }
+    }
+
+    /// As [`weigh`](Self::weigh), for every member.
+    pub(super) fn weigh_all(&mut self, config: &NetworkConfig, strangers: &Holdings) {
+        for (_, member) in self.iter_mut() {
+            member.weigh(config, strangers);
+        }
+    }
+
     /// Forgets credentials that cannot count any more under `config`, and members of whom nothing
     /// is left to know.
     ///
@@ -297,6 +317,7 @@ impl Member {
             capabilities: BTreeMap::new(),
             ownerships: BTreeMap::new(),
             admitted: false,
+            holdings: None,
             unidentified: false,
             heard: now,
             pushed: None,
@@ -309,6 +330,7 @@ impl Member {
     pub(super) fn view(&self) -> MemberView {
         MemberView {
             admitted: self.admitted,
+            holdings: self.holdings.clone(),
             push_due: self.push_due,
             announce_due: self.announce_due(),
         }
@@ -356,6 +378,28 @@ impl Member {
             }
             _ => false,
         };
+    }
+
+    fn weigh(&mut self, config: &NetworkConfig, strangers: &Holdings) {
+        let tags: Vec<_> = self.counting(&self.tags, config).collect();
+        let capabilities: Vec<_> = self.counting(&self.capabilities, config).collect();
+        let ownerships: Vec<_> = self.counting(&self.ownerships, config).collect();
+        let none = tags.is_empty() && capabilities.is_empty() && ownerships.is_empty();
+        let holdings =
+            || Arc::new(holdings::add(strangers.clone(), tags, capabilities, ownerships));
+        self.holdings = (!none).then(holdings);
+    }
+
+    /// Returns the credentials on `shelf` that count under `config` (spec 03 §6.4).
+    fn counting<'a, A: Attribute>(
+        &self,
+        shelf: &'a BTreeMap<u32, A>,
+        config: &NetworkConfig,
+    ) -> impl Iterator<Item = &'a A> {
+        shelf.values().filter(|held| {
+            config.is_timely(held.timestamp())
+                && held.timestamp().0 > self.threshold(A::KIND, held.id())
+        })
     }
 
     /// Returns the time up to which credentials of this kind and ID are revoked.

@@ -18,6 +18,7 @@ mod chunks;
 mod configuration;
 mod credentials;
 mod groups;
+mod holdings;
 mod members;
 mod multicast;
 mod rate;
@@ -51,7 +52,7 @@ use crate::limits::{
 };
 use crate::neighbor::Neighbors;
 use crate::outbox::{Ctx, Received};
-use crate::rules::Filter;
+use crate::rules::{Filter, Holdings};
 use crate::time::Instant;
 use crate::transmit::{Frame, PortMode};
 use crate::verb::{ErrorCode, Verb};
@@ -79,8 +80,6 @@ struct Network {
     mode: PortMode,
     mac: Mac,
     config: Option<NetworkConfig>,
-    /// What the configuration's rules amount to.
-    filter: Filter,
     /// Why the controller does not (or not any more) configure this member.
     failure: Option<Failure>,
     /// When a configuration was last taken over from the controller.
@@ -391,13 +390,8 @@ impl Networks {
     }
 
     /// Tells the sender of a frame that is not admitted to show its credentials, once a second.
-    ///
-    /// Nobody is told while it would not help: without rules that are understood nobody passes.
     pub fn refuse(&mut self, ctx: &mut Ctx<'_>, rx: &Received<'_>, id: NetworkId) {
-        let helps = self.joined.get(&id).is_some_and(|network| {
-            network.config.is_none() || network.admission() == Admission::Members
-        });
-        if helps && self.refusals.admit(ctx.now, rx.from, rx.packet_id) {
+        if self.joined.contains_key(&id) && self.refusals.admit(ctx.now, rx.from, rx.packet_id) {
             let code = ErrorCode::NeedMembershipCertificate;
             answer(ctx, rx, Verb::Error, reply::error(rx.verb, rx.packet_id, code, Some(id)));
         }
@@ -646,6 +640,9 @@ impl Network {
         let hasher = FixedState::with_seed(ctx.rng.u64());
         let view = NetworkView {
             admission: Admission::Nobody,
+            filter: Filter::default(),
+            own: Holdings::default(),
+            strangers: Holdings::default(),
             mode,
             mac,
             mtu: NETWORK_MTU_DEFAULT,
@@ -663,7 +660,6 @@ impl Network {
             mode,
             mac,
             config: None,
-            filter: Filter::default(),
             failure: None,
             updated: None,
             requested: None,

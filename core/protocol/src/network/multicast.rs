@@ -10,6 +10,7 @@ use super::groups::Pending;
 use crate::address::{Address, Mac, MulticastGroup};
 use crate::config::Specialist;
 use crate::error::Rejected;
+use crate::fastpath::filter::{self, Crossing};
 use crate::fastpath::tables::Admission;
 use crate::identity::Directory;
 use crate::limits::{
@@ -18,6 +19,7 @@ use crate::limits::{
 };
 use crate::neighbor::{arp, ndp};
 use crate::outbox::{Ctx, OwnedFrame, Received};
+use crate::rules::Direction;
 use crate::time::Instant;
 use crate::transmit::{Frame, PortMode};
 use crate::verb::Verb;
@@ -234,6 +236,7 @@ impl Network {
             self.learn_bridged_group(ctx, group);
         }
 
+        self.ask_rules(ctx, Direction::Outbound, Address::NULL, frame)?;
         let source = bridged.then_some(frame.source);
         self.distribute(ctx, Cast { group, source, ethertype, payload, origin: None })
     }
@@ -242,6 +245,20 @@ impl Network {
         let (network, ethertype) = (self.id, ETHERTYPE_IPV6);
         let frame = OwnedFrame { network, destination, source, ethertype, payload };
         ctx.out.deliveries.push_back(frame);
+    }
+
+    /// Judges a frame of a group by the network's rules: one of `peer`, one to it, or one to all
+    /// who may get it. One to `peer` has been judged for all before.
+    fn ask_rules(
+        &self,
+        ctx: &mut Ctx<'_>,
+        direction: Direction,
+        peer: Address,
+        frame: Frame<'_>,
+    ) -> Result<(), Rejected> {
+        let copied = direction == Direction::Outbound && peer != Address::NULL;
+        let crossing = Crossing { network: self.id, direction, peer, frame, copied };
+        filter::judge(ctx.tables, ctx.rng, ctx.out, crossing).map(drop)
     }
 
     fn learn_bridged_group(&mut self, ctx: &mut Ctx<'_>, group: MulticastGroup) {
@@ -307,7 +324,13 @@ impl Network {
         }
     }
 
+    /// Sends a MULTICAST_FRAME to `to`, unless rules keep the frame from it in particular.
     fn send_copy(&mut self, ctx: &mut Ctx<'_>, to: Address, body: Vec<u8>) {
+        let Ok(message) = MulticastFrame::read(&body) else { return };
+        let frame = message.frame(self.mac);
+        if self.ask_rules(ctx, Direction::Outbound, to, frame).is_err() {
+            return;
+        }
         self.push_if_due(ctx, to);
         ctx.out.send(to, Verb::MulticastFrame, body);
     }
@@ -433,7 +456,9 @@ impl Network {
         if source != senders && !self.is_bridge(rx.from) {
             return Err(Rejected::BadFrameAddress);
         }
-        self.deliver(ctx, Frame { destination: group.mac, source, ethertype, payload })?;
+        let frame = message.frame(senders);
+        self.ask_rules(ctx, Direction::Inbound, rx.from, frame)?;
+        self.deliver(ctx, frame)?;
         distributed
     }
 

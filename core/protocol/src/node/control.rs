@@ -2,11 +2,11 @@
 
 use std::collections::VecDeque;
 
-use crate::address::Address;
+use crate::address::{Address, NetworkId};
 use crate::controller::Controller;
 use crate::error::{Drops, Rejected};
 use crate::event::{Event, NetworkStatus};
-use crate::fastpath::tables::Tables;
+use crate::fastpath::tables::{Admission, Tables};
 use crate::identity::{Identity, SecretIdentity};
 use crate::network::Networks;
 use crate::node::expected::Expected;
@@ -15,8 +15,10 @@ use crate::outbox::{Ctx, Directory, Outbox};
 use crate::peer::Peers;
 use crate::rng::Rng;
 use crate::roots::Roots;
+use crate::rules::{Direction, Explanation};
 use crate::surface::Surface;
 use crate::time::{Instant, UnixMillis};
+use crate::transmit::Frame;
 use crate::whois::{WaitingPacket, Whois};
 
 /// The subsystems of a node. None of them knows another.
@@ -215,6 +217,26 @@ impl Control {
 
     pub(super) fn peers(&self, now: Instant) -> Vec<PeerStatus> {
         self.peers.statuses(now, &self.roots)
+    }
+
+    pub(super) fn would_allow(
+        &self,
+        network: NetworkId,
+        peer: Address,
+        frame: Frame<'_>,
+        direction: Direction,
+    ) -> Result<Explanation, Rejected> {
+        let tables = &self.shared.tables;
+        let view = tables.network(network).ok_or(Rejected::UnknownNetwork)?;
+        let admitted = match direction {
+            Direction::Inbound => view.admits(peer),
+            Direction::Outbound => view.admission != Admission::Nobody,
+        };
+        if !admitted {
+            return Err(Rejected::NotAMember);
+        }
+        let passage = view.passage(tables.me, direction, peer, frame);
+        Ok(view.filter.explain(&passage, &mut || 0))
     }
 
     pub(super) fn networks(&self) -> Vec<NetworkStatus> {

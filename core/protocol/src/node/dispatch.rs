@@ -4,10 +4,10 @@
 
 use crate::address::Address;
 use crate::error::Rejected;
-use crate::fastpath::deliver::{self, Accepted, Delivery, Refused};
+use crate::fastpath::deliver::{self, Admitted, Delivery, Refused};
 use crate::fastpath::inbound::Inbound;
 use crate::network::Credentials;
-use crate::node::control::{Control, Known};
+use crate::node::control::{Control, Known, Shared};
 use crate::outbox::Received;
 use crate::time::Instant;
 use crate::transmit::{FrameSink, Transmit};
@@ -64,35 +64,28 @@ impl Control {
         transmit: &mut impl Transmit,
         sink: &mut impl FrameSink,
     ) -> Result<(), Rejected> {
-        let trusted = match rx.verb {
-            Verb::Frame | Verb::ExtFrame => {
-                self.frame(now, &rx, transmit, sink)?;
-                true
-            }
-            Verb::Ok => {
-                self.ok(now, &rx)?;
-                false
-            }
-            Verb::Error => {
-                self.error(now, &rx)?;
-                false
-            }
+        let outcome = match rx.verb {
+            Verb::Frame | Verb::ExtFrame => self.frame(now, &rx, transmit, sink).map(|()| true),
+            Verb::Ok => self.ok(now, &rx).map(|()| false),
+            Verb::Error => self.error(now, &rx).map(|()| false),
             Verb::MulticastFrame
             | Verb::MulticastLike
             | Verb::MulticastGather
             | Verb::NetworkCredentials
             | Verb::NetworkConfigRequest
-            | Verb::NetworkConfig => self.network_verb(now, &rx)?,
-            _ => {
-                self.peer_verb(now, &rx)?;
-                false
-            }
+            | Verb::NetworkConfig => self.network_verb(now, &rx),
+            _ => self.peer_verb(now, &rx).map(|()| false),
+        };
+        let trusted = match outcome {
+            // Rules drop frames of members, who are members all the same.
+            Err(Rejected::Filtered) => true,
+            outcome => outcome?,
         };
         if rx.from != self.shared.me.address() {
             let ctx = &mut self.shared.ctx(now);
             self.peers.received(ctx, &self.roots, &self.surface, &rx, trusted);
         }
-        Ok(())
+        outcome.map(drop)
     }
 
     /// Carries what concerns nodes and paths.
@@ -216,18 +209,20 @@ impl Control {
             let known = &Known { me: &me, peers: &self.peers };
             let _ = self.networks.handle_membership(ctx, known, membership);
         }
-        let Accepted { network, frame, wants_ack } = match deliver::accept(self.tables(), rx) {
-            Ok(accepted) => accepted,
+        let Admitted { network, frame, wants_ack } = match deliver::admit(self.tables(), rx) {
+            Ok(admitted) => admitted,
             Err(Refused::Rejected(rejected)) => return Err(rejected),
             Err(Refused::NotAMember(network)) => {
                 self.networks.refuse(&mut self.shared.ctx(now), rx, network);
                 return Err(Rejected::NotAMember);
             }
         };
-        let view = self.shared.tables.network(network).ok_or(Rejected::UnknownNetwork)?;
+        let Shared { tables, rng, out, .. } = &mut self.shared;
+        let view = tables.network(network).ok_or(Rejected::UnknownNetwork)?;
         let announce_due =
             view.members.get(&rx.from).is_none_or(|member| member.announce_due <= now);
-        let delivery = deliver::deliver(view, network, frame, sink);
+        let delivery = deliver::check(tables, rng, out, network, rx.from, frame)
+            .and_then(|()| deliver::deliver(view, network, frame, sink));
 
         let ctx = &mut self.shared.ctx(now);
         let delivery = match delivery {
@@ -237,7 +232,8 @@ impl Control {
         if announce_due {
             self.networks.announce(ctx, network, rx.from);
         }
-        if wants_ack {
+        // A sender that misuses addresses gets no answer.
+        if wants_ack && delivery != Err(Rejected::BadFrameAddress) {
             ctx.out.send(rx.from, Verb::Ok, frame::acknowledge(rx.packet_id, network));
         }
         self.drain(now, transmit, sink);

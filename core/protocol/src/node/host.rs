@@ -4,12 +4,14 @@
 
 use crate::address::{Address, NetworkId};
 use crate::error::Rejected;
+use crate::fastpath::filter::{self, Crossing};
 use crate::fastpath::next_hop::{self, NextHop};
 use crate::fastpath::outbound::{self, Envelope};
 use crate::fastpath::tables::{Admission, NetworkView};
 use crate::limits::BRIDGE_RECIPIENTS_MAX;
-use crate::node::control::Control;
+use crate::node::control::{Control, Shared};
 use crate::outbox::OwnedFrame;
+use crate::rules::Direction;
 use crate::time::Instant;
 use crate::transmit::{Frame, Transmit};
 use crate::verb::Verb;
@@ -85,9 +87,27 @@ impl Control {
             return Ok(());
         }
         match frame.destination.to_member(network) {
-            Some(member) => self.send_to_member(now, network, member, frame, transmit),
+            Some(member) => {
+                self.ask_rules(network, member, frame, false)?;
+                self.send_to_member(now, network, member, frame, transmit)
+            }
             None => self.send_to_bridges(network, frame),
         }
+    }
+
+    /// Judges a frame to `receiver`, or to nobody in particular, by the network's rules. It may
+    /// have been `copied` already.
+    fn ask_rules(
+        &mut self,
+        network: NetworkId,
+        receiver: Address,
+        frame: Frame<'_>,
+        copied: bool,
+    ) -> Result<(), Rejected> {
+        let Shared { tables, rng, out, .. } = &mut self.shared;
+        let direction = Direction::Outbound;
+        let crossing = Crossing { network, direction, peer: receiver, frame, copied };
+        filter::judge(tables, rng, out, crossing).map(drop)
     }
 
     /// Sends a frame to a member, our credentials first if it may not have them.
@@ -121,6 +141,7 @@ impl Control {
 
     /// Sends a frame for a device that is no member to the bridges it may be behind.
     fn send_to_bridges(&mut self, network: NetworkId, frame: Frame<'_>) -> Result<(), Rejected> {
+        self.ask_rules(network, Address::NULL, frame, false)?;
         let view = self.shared.tables.network(network).ok_or(Rejected::UnknownNetwork)?;
         let me = self.shared.tables.me;
         let bridges = view.bridges.iter().copied().filter(|&bridge| bridge != me);
@@ -132,6 +153,9 @@ impl Control {
         let header = ExtFrame::header(network, destination, source, ethertype);
         let body = [&header, payload].concat();
         for bridge in bridges {
+            if self.ask_rules(network, bridge, frame, true).is_err() {
+                continue;
+            }
             self.shared.out.send(bridge, Verb::ExtFrame, body.clone());
         }
         Ok(())

@@ -11,13 +11,14 @@ mod expected;
 mod host;
 mod sending;
 
-use crate::address::NetworkId;
+use crate::address::{Address, NetworkId};
 use crate::endpoint::Path;
 use crate::error::{Drops, Rejected};
 use crate::event::{Event, NetworkStatus};
 use crate::fastpath::inbound::Intake;
 use crate::identity::{Identity, SecretIdentity};
 use crate::outbox::Received;
+use crate::rules::{Direction, Explanation};
 use crate::time::{Instant, UnixMillis};
 use crate::transmit::{Frame, FrameSink, Transmit};
 use crate::whois::{Content, WaitingPacket};
@@ -235,6 +236,26 @@ impl Node {
     #[must_use]
     pub fn networks(&self) -> Vec<NetworkStatus> {
         self.control.networks()
+    }
+
+    /// Returns whether the rules of a network let a frame pass between this node and `peer`, and
+    /// why, without sending anything.
+    ///
+    /// `peer` is [`Address::NULL`] for a frame to a group, before it is judged for each receiver.
+    /// Matches that are left to chance count as true.
+    ///
+    /// # Errors
+    ///
+    /// [`Rejected::UnknownNetwork`], and [`Rejected::NotAMember`] if rules are not even asked:
+    /// there is no configuration, or the frame comes from one who has not shown a certificate.
+    pub fn would_allow(
+        &self,
+        network: NetworkId,
+        peer: Address,
+        frame: Frame<'_>,
+        direction: Direction,
+    ) -> Result<Explanation, Rejected> {
+        self.control.would_allow(network, peer, frame, direction)
     }
 
     /// Carries out what the last call led to: sends, deliveries, and packets that were waiting

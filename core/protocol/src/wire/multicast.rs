@@ -22,6 +22,7 @@ use crate::address::{Address, Mac, MulticastGroup, NetworkId};
 use crate::credential::Membership;
 use crate::error::Malformed;
 use crate::limits::BODY_LEN_SENT_MAX;
+use crate::transmit::Frame;
 use crate::verb::Verb;
 use crate::wire::cursor::{Put, Reader};
 use crate::wire::reply;
@@ -243,6 +244,17 @@ pub struct MulticastFrame<'a> {
 }
 
 impl<'a> MulticastFrame<'a> {
+    /// Returns the Ethernet frame that the packet's source, whose MAC is `sender`, sends.
+    #[must_use]
+    pub fn frame(&self, sender: Mac) -> Frame<'a> {
+        Frame {
+            destination: self.group.mac,
+            source: self.source.unwrap_or(sender),
+            ethertype: self.ethertype,
+            payload: self.payload,
+        }
+    }
+
     /// Reads a MULTICAST_FRAME body.
     ///
     /// # Errors

@@ -116,18 +116,6 @@ fn what_the_controller_says_is_reported_and_what_others_say_is_not() {
 }
 
 #[test]
-fn nobody_passes_rules_that_are_not_understood() {
-    let mut host =
-        Host::on(PortMode::L3, |config| config.rules.insert(0, Kind::Ethertype(2048).into()));
-
-    assert_eq!(host.standing(), Standing::UnsupportedRules);
-    assert_eq!(host.view().admission, Admission::Nobody);
-    let sent =
-        host.call(|networks, ctx, _| networks.resolve(ctx, NETWORK, ip("10.147.17.6"), b"packet"));
-    assert_eq!(sent, Err(Rejected::NotAMember));
-}
-
-#[test]
 fn a_saved_configuration_is_used_until_the_controller_answers() {
     let mut host = Host::new();
     let mut config = host.config();

@@ -4,6 +4,7 @@ mod configuration;
 mod credentials;
 mod multicasts;
 mod next_hops;
+mod rules;
 
 use core::net::Ipv4Addr;
 use core::time::Duration;
@@ -12,6 +13,7 @@ use proptest::prelude::{ProptestConfig, any, prop_assert, proptest};
 
 use super::*;
 use crate::config::Specialist;
+use crate::credential::revocation::CredentialKind;
 use crate::credential::{Revocation, Tag};
 use crate::endpoint::{Path, SocketId};
 use crate::event::Standing;
@@ -214,8 +216,18 @@ impl Host {
     }
 
     fn revoke(&mut self, from: Address, target: Address, threshold: u64) {
-        let mut revocation = Revocation::issue(&self.controller, NETWORK, target, 1, threshold);
-        revocation.id = 1;
+        let kind = CredentialKind::Membership;
+        self.revoke_one(from, target, (kind, 0), threshold);
+    }
+
+    fn revoke_one(
+        &mut self,
+        from: Address,
+        target: Address,
+        what: (CredentialKind, u32),
+        threshold: u64,
+    ) {
+        let revocation = Revocation::issue(&self.controller, NETWORK, target, what, 1, threshold);
         let shown =
             ShownCredentials { revocations: vec![revocation], ..ShownCredentials::default() };
         assert_eq!(self.show(from, &shown), [Ok(Credentials::Accepted(true))]);
@@ -245,7 +257,7 @@ impl Host {
     }
 
     fn member(&self, address: Address) -> MemberView {
-        self.view().members[&address]
+        self.view().members[&address].clone()
     }
 }
 
