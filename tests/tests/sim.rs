@@ -12,6 +12,7 @@ mod sim {
     mod paths;
     mod private;
     mod restarts;
+    mod rules;
     mod scene;
     mod weather;
 }

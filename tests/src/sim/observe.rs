@@ -8,6 +8,7 @@ use std::time::Duration;
 use zt_protocol::address::{Address, NetworkId};
 use zt_protocol::error::{Drops, Rejected};
 use zt_protocol::event::{Event, Standing, StoreKey};
+use zt_protocol::identity::SecretIdentity;
 use zt_protocol::node::{Node, PeerStatus};
 use zt_protocol::time::Instant;
 
@@ -61,6 +62,12 @@ impl World {
     #[must_use]
     pub fn address_of(&self, node: NodeId) -> Address {
         self.hosts[node.0].address
+    }
+
+    /// Returns the identity of `node`, private keys included.
+    #[must_use]
+    pub fn identity_of(&self, node: NodeId) -> SecretIdentity {
+        self.hosts[node.0].identity()
     }
 
     /// Returns the node itself.

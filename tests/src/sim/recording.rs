@@ -1,8 +1,10 @@
-//! Packets overheard between nodes, opened with an independent ear.
+//! Packets overheard between nodes, opened with an independent ear, and packets put in a node's
+//! mouth.
 
 use std::net::SocketAddr;
 
 use zt_protocol::time::Instant;
+use zt_protocol::verb::Verb;
 
 use super::internet::Datagram;
 use super::world::{NodeId, World};
@@ -26,10 +28,7 @@ impl World {
     /// were recorded, and when each arrived.
     #[must_use]
     pub fn packets(&self, from: NodeId, to: NodeId) -> Vec<(Instant, Packet)> {
-        let [sender, receiver] = [from, to].map(|node| {
-            let text = self.hosts[node.0].identity().to_text();
-            Persona::from_text(&text)
-        });
+        let [sender, receiver] = [from, to].map(|node| self.persona(node));
         let key = sender.key_with(&receiver);
         self.recording
             .iter()
@@ -50,6 +49,27 @@ impl World {
             .iter()
             .map(|Overheard { to, datagram, .. }| (*to, datagram.source, datagram.bytes.clone()))
             .collect()
+    }
+
+    /// Lets a packet arrive at `to` that `from` never sent but might have.
+    pub fn say(&mut self, from: NodeId, to: NodeId, verb: Verb, body: &[u8]) {
+        let [sender, receiver] = [from, to].map(|node| self.persona(node));
+        let packet = Packet {
+            id: self.rng.bytes(),
+            to: receiver.address,
+            from: sender.address,
+            cipher: 1,
+            hops: 0,
+            verb: verb as u8,
+            compressed: false,
+            payload: body.to_vec(),
+        };
+        let source = self.internet.addresses(from)[0];
+        self.inject(to, source, &packet.seal(&sender.key_with(&receiver)));
+    }
+
+    fn persona(&self, node: NodeId) -> Persona {
+        Persona::from_text(&self.identity_of(node).to_text())
     }
 }
 

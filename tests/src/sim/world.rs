@@ -408,6 +408,11 @@ impl World {
     }
 
     fn authorize(&mut self, network: NetworkId, member: NodeId, authorized: bool) {
+        self.edit_member(network, member, json!({ "authorized": authorized }));
+    }
+
+    /// Changes fields of the record of `member` of `network`.
+    pub fn edit_member(&mut self, network: NetworkId, member: NodeId, differs: Value) {
         let controller = self.find(network.controller());
         let address = self.hosts[member.0].address;
         let key = StoreKey::ControllerMember(network, address);
@@ -419,7 +424,7 @@ impl World {
                 "objtype": "member",
             })
         });
-        merge(&mut record, json!({ "authorized": authorized }));
+        merge(&mut record, differs);
         self.store(controller, key, &record);
     }
 

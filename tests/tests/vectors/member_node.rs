@@ -46,12 +46,14 @@ pub(crate) struct Setting {
     pub(crate) multicast_limit: u64,
     /// Members with roles, each with the bits of its roles.
     pub(crate) specialists: Vec<(Address, u64)>,
+    /// The network's rules, serialized.
+    pub(crate) rules: Vec<u8>,
     /// Further entries, such as credentials: key and value.
     pub(crate) entries: Vec<(&'static str, Vec<u8>)>,
 }
 
 impl Setting {
-    /// A public network as most cases have it.
+    /// A public network as most cases have it, whose one rule is to accept.
     pub(crate) fn public() -> Self {
         Self {
             timestamp: START_MS,
@@ -60,6 +62,7 @@ impl Setting {
             flags: 6,
             multicast_limit: 32,
             specialists: Vec::new(),
+            rules: vec![1, 0],
             entries: Vec::new(),
         }
     }
@@ -85,8 +88,7 @@ impl Setting {
             .flat_map(|(address, roles)| (address.to_u64() | roles).to_be_bytes())
             .collect();
         let entries = self.entries.iter().map(|(key, value)| (*key, &value[..]));
-        // One rule: accept.
-        let own = [("S", &specialists[..]), ("R", &[1, 0])];
+        let own = [("S", &specialists[..]), ("R", &self.rules)];
         for (key, value) in own.into_iter().chain(entries) {
             if value.is_empty() {
                 continue;

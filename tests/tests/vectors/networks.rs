@@ -3,7 +3,6 @@
 use serde_json::Value;
 use zt_protocol::address::{Address, NetworkId};
 use zt_protocol::error::Rejected;
-use zt_protocol::event::Standing;
 use zt_protocol::transmit::PortMode;
 use zt_protocol::verb::Verb;
 use zt_protocol::wire::reply;
