@@ -11,6 +11,7 @@ mod sim {
     mod networks;
     mod paths;
     mod private;
+    mod random_rules;
     mod restarts;
     mod rules;
     mod scene;

@@ -11,7 +11,7 @@ use super::oracle::{Case, Holds};
 pub const NODES: [u64; 2] = [0x0a_0000_0001, 0x0a_0000_0002];
 
 /// Others that rules send copies to.
-const OTHERS: [u64; 2] = [0x0a_0000_0003, 0x0a_0000_0004];
+pub const OTHERS: [u64; 2] = [0x0a_0000_0003, 0x0a_0000_0004];
 
 const MACS: [[u8; 6]; 4] =
     [[2, 0, 0, 0, 0, 1], [2, 0, 0, 0, 0, 2], [0x33, 0x33, 0, 0, 0, 1], [255; 6]];
@@ -52,7 +52,8 @@ pub fn case() -> impl Strategy<Value = Case> {
     )
 }
 
-fn holds() -> impl Strategy<Value = Holds> {
+/// What a node holds.
+pub fn holds() -> impl Strategy<Value = Holds> {
     let tags = btree_map(1_u32..4, 0_u32..4, 0..4);
     let capabilities = btree_map(1_u32..9, rules(6), 0..3);
     let ips = prop::sample::subsequence(vec![V4[0].to_vec(), V4[1].to_vec(), v6(1), v6(2)], 0..4);
@@ -136,7 +137,7 @@ fn matching() -> BoxedStrategy<(u8, Vec<u8>)> {
 }
 
 /// An ethertype and what follows, often cut short.
-fn ethernet() -> impl Strategy<Value = (u16, Vec<u8>)> {
+pub fn ethernet() -> impl Strategy<Value = (u16, Vec<u8>)> {
     let whole = prop_oneof![
         4 => ipv4().prop_map(|packet| (0x0800, packet)),
         4 => ipv6().prop_map(|packet| (0x86dd, packet)),

@@ -34,6 +34,8 @@ pub(super) struct Stack {
     pub(super) data: BTreeMap<u64, u32>,
     /// Frames that carried nothing hosts here send: damaged ones, or not for this host.
     pub(super) strange: u64,
+    /// Every frame that arrived, once they are to be kept.
+    pub(super) kept: Option<Vec<OwnedFrame>>,
     pings: BTreeMap<u16, Instant>,
     arp: BTreeMap<(NetworkId, Ipv4Addr), Mac>,
     unresolved: Vec<(NetworkId, Ipv4Addr, Vec<u8>)>,
@@ -47,6 +49,7 @@ impl Stack {
             pongs: Vec::new(),
             data: BTreeMap::new(),
             strange: 0,
+            kept: None,
             pings: BTreeMap::new(),
             arp: BTreeMap::new(),
             unresolved: Vec::new(),
@@ -84,6 +87,9 @@ impl Stack {
 
     /// Takes in a frame from the node and returns those that answer it.
     pub(super) fn receive(&mut self, now: Instant, frame: &OwnedFrame) -> Vec<OwnedFrame> {
+        if let Some(kept) = &mut self.kept {
+            kept.push(frame.clone());
+        }
         if frame.ethertype == ARP {
             return self.receive_arp(frame);
         }

@@ -55,6 +55,17 @@ impl World {
         self.send_frames(from, frames);
     }
 
+    /// Sends an Ethernet frame with a payload that hosts need not understand.
+    pub fn send_frame(&mut self, from: NodeId, frame: OwnedFrame) {
+        self.send_frames(from, vec![frame]);
+    }
+
+    /// Returns the frames that have reached the host of `node` since this was last asked; none the
+    /// first time.
+    pub fn take_frames(&mut self, node: NodeId) -> Vec<OwnedFrame> {
+        self.hosts[node.0].stack.kept.replace(Vec::new()).unwrap_or_default()
+    }
+
     pub(super) fn ping_in_series(&mut self, index: usize) {
         let Series { from, to, period, goes_on } = self.series[index];
         if goes_on {

@@ -6,7 +6,8 @@
 //! host ─► next_hop ─► filter ─► outbound (cut, seal) ─► datagram
 //! ```
 //!
-//! Reads [`tables`] and nothing else, so that it can run on other cores than the rest.
+//! Knows [`tables`] and what it is lent, nothing else, so that it can run on other cores than the
+//! rest.
 
 pub(crate) mod deliver;
 pub(crate) mod filter;
