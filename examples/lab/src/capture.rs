@@ -22,7 +22,7 @@ const LINKTYPE_RAW: u16 = 101;
 
 /// Bytes kept of each packet: all headers, and all of a ping. A transfer at full speed would fill
 /// a disk otherwise.
-const SNAP_LEN: usize = 256;
+const SNAP_LEN: usize = 128;
 
 const SECTION_HEADER: u32 = 0x0a0d_0d0a;
 const INTERFACE_DESCRIPTION: u32 = 1;
@@ -215,7 +215,7 @@ mod tests {
             &[28, 0, 0, 0],
             // interface description
             &[1, 0, 0, 0], &[40, 0, 0, 0],
-            &[101, 0], &[0, 0], &[0, 1, 0, 0],
+            &[101, 0], &[0, 0], &[128, 0, 0, 0],
             &[2, 0], &[1, 0], b"a\0\0\0", // its name
             &[9, 0], &[1, 0], &[9, 0, 0, 0], // its resolution
             &[0, 0], &[0, 0],
@@ -238,7 +238,7 @@ mod tests {
         let path = dir.path().join("lab.pcapng");
         let capture = Capture::create(&path).unwrap();
         let (a, b) = (capture.tap("a"), capture.tap("b"));
-        for len in [20, 21, 22, 23, 255, 256, 257, 2_800] {
+        for len in [20, 21, 22, 23, 127, 128, 129, 2_800] {
             a.packet(Direction::Out, &vec![0x45; len]);
             b.packet(Direction::In, &vec![0x45; len]);
         }
@@ -253,7 +253,7 @@ mod tests {
         let word = |index: usize| u32_at(longest, 4 * index);
         assert_eq!(
             (word(0), word(3), word(4)),
-            (1, 256, 2_800),
+            (1, 128, 2_800),
             "interface, kept, original length"
         );
     }

@@ -22,14 +22,16 @@ use std::time::Duration;
 use clap::Parser;
 use serde_json::json;
 use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
 use zt_protocol::address::NetworkId;
 use zt_protocol::event::Standing;
 use zt_protocol::world::World;
 
 use crate::capture::Capture;
-use crate::network::{AnyError, Family, LabNode, Member, Site};
+use crate::network::{AnyError, Family, LabNode, Member, Role, Site};
 use crate::report::{Failure, Millis, PathReport, PingReport, Progress, Report, TransferReport};
 use crate::stack::Closed;
+use crate::traffic::TransferError;
 
 /// How long a step may take. All of them take milliseconds unless something is wrong, but for
 /// making identities, which is a matter of luck.
@@ -58,7 +60,7 @@ struct Options {
     json: bool,
 
     /// Write what the members see of their network to a file, for Wireshark. Of each packet, the
-    /// first 256 bytes are kept.
+    /// first 128 bytes are kept.
     #[arg(long, value_name = "FILE.pcapng")]
     capture: Option<PathBuf>,
 }
@@ -84,8 +86,7 @@ fn main() -> ExitCode {
 fn run(options: &Options, progress: &Progress) -> Result<Report, Failure> {
     let homes = tempfile::Builder::new().prefix("lab-").tempdir();
     let homes = homes.map_err(|error| Failure::new("making a temporary directory", error))?;
-    let capture = options.capture.as_deref().map(Capture::create).transpose();
-    let capture = capture.map_err(|error| Failure::new("creating the capture", error))?;
+    let capture = options.capture.as_deref().map(create_capture).transpose()?;
 
     // The directories are removed after the runtime and all it ran are gone, so nobody is writing.
     let report = tell(options, progress, homes.path(), capture.as_ref())?;
@@ -93,6 +94,11 @@ fn run(options: &Options, progress: &Progress) -> Result<Report, Failure> {
         capture.finish().map_err(|error| Failure::new("writing the capture", error))?;
     }
     Ok(report)
+}
+
+fn create_capture(path: &Path) -> Result<Capture, Failure> {
+    let failed = |error| Failure::new(format!("creating {}", path.display()), error);
+    Capture::create(path).map_err(failed)
 }
 
 /// The story, step by step.
@@ -127,7 +133,11 @@ async fn tell(
     })
     .await?;
     for node in [&alice.node, &bob.node, &controller, &root] {
-        step(format!("stopping {}", node.name), node.stop()).await?;
+        let stopping = async {
+            node.handle.shutdown().await;
+            Ok::<_, AnyError>(())
+        };
+        step(format!("stopping {}", node.name), stopping).await?;
     }
 
     let (network, transfers) = (network.to_string(), vec![there, back]);
@@ -158,7 +168,7 @@ async fn make_identities(progress: &Progress, homes: &Path) -> Result<[Site; 4],
 async fn start_root(progress: &Progress, root: Site) -> Result<(LabNode, World), Failure> {
     let (root, planet) = step("starting the root", async {
         let planet = network::planet_of(&root)?;
-        Ok::<_, AnyError>((root.start(&planet, false).await?, planet))
+        Ok::<_, AnyError>((root.start(&planet, Role::Root).await?, planet))
     })
     .await?;
 
@@ -176,7 +186,7 @@ async fn start_controller(
     controller: Site,
     planet: &World,
 ) -> Result<LabNode, Failure> {
-    let starting = controller.start(planet, true);
+    let starting = controller.start(planet, Role::Controller);
     let mut controller = step("starting the controller", starting).await?;
     get_online(progress, &mut controller).await?;
     Ok(controller)
@@ -216,7 +226,7 @@ async fn start_member(
     let (name, address) = (site.name, site.address());
     let tap = capture.map(|capture| capture.tap(name));
 
-    let mut node = step(format!("starting {name}"), site.start(planet, false)).await?;
+    let mut node = step(format!("starting {name}"), site.start(planet, Role::Member)).await?;
     get_online(progress, &mut node).await?;
 
     let asking = async {
@@ -335,20 +345,19 @@ async fn transfer(
     let sending = tokio::spawn(async move {
         let sent = from.stack.send(SocketAddr::new(address, BULK_PORT), lasting).await;
         drop(finished);
-        (from, sent)
+        sent.map(|sent| (from, sent))
     });
     let receiving = tokio::spawn(async move {
-        let received = to.stack.receive(BULK_PORT).await;
+        let received = to.stack.receive(BULK_PORT).await?;
         // The sender may not have heard yet that everything has arrived.
         tokio::select! {
-            _ = sender_finished => {}
-            _ = to.stack.answer() => {}
+            _ = sender_finished => Ok((to, received)),
+            closed = to.stack.answer() => Err(TransferError::Closed(closed)),
         }
-        (to, received)
     });
     let (from, to, report) = within(PATIENCE + lasting, "the bulk transfer", async {
-        let ((from, sent), (to, received)) = tokio::try_join!(sending, receiving)?;
-        let (sent, received) = (sent?, received?);
+        let ((from, sent), (to, received)) =
+            tokio::try_join!(outcome(sending), outcome(receiving))?;
         if received.bytes != sent {
             return Err(format!("{sent} bytes were sent, {} received", received.bytes).into());
         }
@@ -362,6 +371,11 @@ async fn transfer(
         format_args!("{other} has received every byte as it was sent: {}", report.amount()),
     );
     Ok((from, to, report))
+}
+
+/// Awaits a task; returns what it says, or that it panicked.
+async fn outcome<T>(task: JoinHandle<Result<T, TransferError>>) -> Result<T, AnyError> {
+    Ok(task.await??)
 }
 
 /// Does `work`, which is the step of this name, but not for ever.
@@ -380,7 +394,10 @@ async fn within<T, E: Into<AnyError>>(
     match tokio::time::timeout(patience, work).await {
         Ok(Ok(result)) => Ok(result),
         Ok(Err(error)) => Err(Failure::new(name, error)),
-        Err(_elapsed) => Err(Failure::new(name, format!("not done after {patience:?}"))),
+        Err(_elapsed) => {
+            let why = format!("not done after {patience:?}; RUST_LOG=debug shows what nodes do");
+            Err(Failure::new(name, why))
+        }
     }
 }
 
@@ -408,6 +425,6 @@ mod tests {
 
         let failure = within(Duration::from_millis(10), "waiting", never).await.unwrap_err();
 
-        assert_eq!(failure.to_string(), "waiting: not done after 10ms");
+        assert!(failure.to_string().starts_with("waiting: not done after 10ms"), "{failure}");
     }
 }

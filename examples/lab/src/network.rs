@@ -6,7 +6,6 @@
 //!   controller  alice  bob            says who is a member; members, each with a stack of its own
 //! ```
 
-use std::convert::Infallible;
 use std::error::Error;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
 use std::path::{Path, PathBuf};
@@ -35,6 +34,17 @@ pub(crate) struct Site {
     home: PathBuf,
     identity: Identity,
     socket: UdpSocket,
+}
+
+/// What a node is for.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Role {
+    /// It is on the planet, and needs to be told no more than that.
+    Root,
+    /// It serves networks.
+    Controller,
+    /// It joins them.
+    Member,
 }
 
 /// A running node.
@@ -80,17 +90,13 @@ impl Site {
     }
 
     /// Starts the node.
-    pub(crate) async fn start(
-        self,
-        planet: &World,
-        is_controller: bool,
-    ) -> Result<LabNode, StartError> {
+    pub(crate) async fn start(self, planet: &World, role: Role) -> Result<LabNode, StartError> {
         let started = Instant::now();
         let handle = Builder::new(self.home)
             .planet(planet.clone())
             .sockets([self.socket])
             .allow_loopback(true)
-            .controller(is_controller)
+            .controller(role == Role::Controller)
             .start()
             .await?;
         Ok(LabNode { name: self.name, handle, started, online: None })
@@ -138,12 +144,6 @@ impl LabNode {
     pub(crate) async fn path_to(&self, peer: Address) -> Result<Option<SocketAddr>, RequestError> {
         let peers = self.handle.peers().await?;
         Ok(peers.iter().find(|status| status.address == peer).and_then(|status| status.path))
-    }
-
-    /// Stops the node.
-    pub(crate) async fn stop(&self) -> Result<(), Infallible> {
-        self.handle.shutdown().await;
-        Ok(())
     }
 
     /// Returns how the node did.

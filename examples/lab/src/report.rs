@@ -143,7 +143,6 @@ impl Progress {
             let Failure { step, why } = failure;
             print(&json!({ "event": "failed", "ok": false, "step": step, "why": why }));
         }
-        let _ = writeln!(io::stderr(), "lab: RUST_LOG=debug shows what the nodes did");
         let _ = writeln!(io::stderr(), "lab: failed: {failure}");
     }
 }
@@ -218,6 +217,11 @@ impl TransferReport {
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "network     {}", self.network)?;
+        for node in &self.nodes {
+            if let Some(MemberReport { virtual_addresses: [v4, v6], .. }) = node.member {
+                writeln!(f, "{:<10}  {v4} and {v6}", node.name)?;
+            }
+        }
         writeln!(f, "path        {}", self.path)?;
         for ping in &self.pings {
             writeln!(f, "ping        {ping}")?;
@@ -225,16 +229,15 @@ impl fmt::Display for Report {
         for transfer in &self.transfers {
             writeln!(f, "throughput  {transfer}")?;
         }
-        writeln!(f)?;
-        writeln!(
-            f,
-            "node        address     udp               online      network ok  first reply"
+
+        f.write_str(
+            "\nnode        address     udp               online      network ok  first reply\n",
         )?;
         for node in &self.nodes {
             writeln!(f, "{node}")?;
         }
-        writeln!(f)?;
-        writeln!(f, "node        packets out  packets in   dropped")?;
+
+        f.write_str("\nnode        packets out  packets in   dropped\n")?;
         for node in &self.nodes {
             writeln!(f, "{}", Traffic(node))?;
         }

@@ -73,7 +73,7 @@ impl Stack {
     }
 
     /// Exchanges packets until `done`, which is asked whenever something may have changed, has a
-    /// result.
+    /// result. Who gives up waiting loses the packets that were about to leave, as packets are.
     pub(crate) async fn until<T>(
         &mut self,
         mut done: impl FnMut(&mut SocketSet<'static>) -> Option<T>,
