@@ -20,7 +20,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("what the data plane reads", &["fastpath::tables"]),
     ("what subsystems say", &["outbox"]),
     ("data plane", &["fastpath"]),
-    ("parts of subsystems", &["neighbor", "relay", "roots", "surface"]),
+    ("parts of subsystems", &["neighbor", "roots", "surface"]),
     ("subsystems", &["controller", "network", "peer", "whois"]),
     ("the node", &["node"]),
 ];
