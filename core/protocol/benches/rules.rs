@@ -48,7 +48,7 @@ fn bench(bencher: Bencher<'_, '_>, direction: Direction, filter: &Filter) {
     bencher.bench_local(|| -> Verdict { filter.judge(black_box(&passage), &mut || 0) });
 }
 
-/// Returns rules that drop what `not_that` each is not true of, and accept in the end.
+/// Returns rules that drop what one of `matches` is not true of, and accept in the end.
 fn unless(matches: Vec<Kind>) -> Vec<Rule> {
     let drops = matches
         .into_iter()

@@ -76,6 +76,11 @@ impl Member {
         }
     }
 
+    /// Returns the identity of the network's controller.
+    pub(crate) fn controller(&self) -> SecretIdentity {
+        SecretIdentity::from_text(&self.controller.to_text()).unwrap()
+    }
+
     pub(crate) const fn me(&self) -> Address {
         self.me.address()
     }
@@ -120,6 +125,7 @@ impl Member {
             format!("v=7\nnwid={}\nid={}\nml=20\nf=6\nt=1\nR=\u{1}\\0", self.network, self.me());
         let mut config = NetworkConfig::from_dictionary(text.as_bytes()).unwrap();
         config.timestamp = self.unix;
+        config.credential_window_ms = WINDOW_MS;
         config
     }
 
@@ -127,7 +133,7 @@ impl Member {
     pub(crate) fn configure(&mut self, config: &NetworkConfig) {
         self.updates += 1;
         let dictionary = config.to_dictionary();
-        let controller = SecretIdentity::from_text(&self.controller.to_text()).unwrap();
+        let controller = self.controller();
         let sign = |message: &[u8]| controller.sign(&[message]);
         let chunks = netconf::write_chunks(self.network, self.updates, &dictionary, sign);
         for chunk in chunks {

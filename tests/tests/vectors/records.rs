@@ -5,11 +5,15 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 use zt_protocol::address::Address;
+use zt_protocol::credential::revocation::CredentialKind;
+use zt_protocol::credential::{Revocation, Tag};
 use zt_protocol::error::Rejected;
 use zt_protocol::network::Credentials;
+use zt_protocol::time::UnixMillis;
 use zt_protocol::transmit::PortMode;
 use zt_protocol::verb::Verb;
 use zt_protocol::wire::credentials::Credentials as Shown;
+use zt_tests::vector_node::START_MS;
 
 use crate::fields::{bytes, cases, flag, has, list, name, number, text};
 use crate::member::Member;
@@ -48,8 +52,82 @@ pub(crate) fn step(member: &mut Member, file: &Value, case: &Value) -> bool {
         body.extend([0, u8::from(here)]);
         body.extend(if here { credential.as_slice() } else { &[] });
     }
-    let b = text(&file["identities"]["b"], "address").parse().unwrap();
+    let b = address(file, "b");
     show(member, b, &body) == Ok(Credentials::Accepted(true))
+}
+
+/// Gives the member a configuration of the time and window of the case.
+pub(crate) fn at_time(member: &mut Member, case: &Value) {
+    let mut config = member.networks.config(member.network).cloned().unwrap();
+    config.timestamp = UnixMillis(number(case, "local_config_timestamp"));
+    config.credential_window_ms = number(case, "credential_time_max_delta");
+    member.configure(&config);
+}
+
+/// Returns the value that rules see of a tag of b.
+pub(crate) fn tag_of_b(member: &Member, file: &Value, id: u32) -> Option<u32> {
+    let view = member.tables.network(member.network).unwrap();
+    view.members.get(&address(file, "b"))?.holdings.as_ref()?.tag(id)
+}
+
+/// One step of the story of how b's tag 1000 is revoked, which its name tells.
+///
+/// Unlike the reference, we do not let the revocation of a tag bar the member (spec 03 §7.5).
+pub(crate) fn revoke_step(member: &mut Member, file: &Value, case: &Value) {
+    const TAG: u32 = 1_000;
+    let at = |later: i64| START_MS.strict_add_signed(later);
+    let membership = (CredentialKind::Membership, 0);
+    let tag = (CredentialKind::Tag, TAG);
+    let accepted = match name(case) {
+        "add tag 1000 at T0" => offer_tag(member, file, TAG, at(0)),
+        name if name.starts_with("re-adding") => offer_tag(member, file, TAG, at(0)),
+        "newer tag after threshold" => offer_tag(member, file, TAG, at(1)),
+        "tag at threshold offered to a fresh membership holding the revocation" => {
+            let mut fresh = private(file);
+            offer_revocation(&mut fresh, file, tag, at(0));
+            offer_tag(&mut fresh, file, TAG, at(0))
+        }
+        name if name.contains("threshold T0-1") => offer_revocation(member, file, tag, at(-1)),
+        name if name.contains("older threshold") => offer_revocation(member, file, tag, at(-2)),
+        "COM revocation T0+10" => offer_revocation(member, file, membership, at(10)),
+        name if name.contains("far in the past") => offer_revocation(member, file, membership, 1),
+        name if name.contains("type 6") => {
+            offer_revocation(member, file, (CredentialKind::Other(6), TAG), at(20))
+        }
+        _ => offer_revocation(member, file, tag, at(0)),
+    };
+
+    assert_eq!(accepted, text(case, "result").starts_with("accepted"));
+    if has(case, "tag_1000_usable_after") {
+        let usable = tag_of_b(member, file, TAG).is_some();
+        assert_eq!(usable, flag(case, "tag_1000_usable_after"));
+    }
+}
+
+fn offer_tag(member: &mut Member, file: &Value, id: u32, timestamp: u64) -> bool {
+    let (controller, b) = (member.controller(), address(file, "b"));
+    let tag = Tag::issue(&controller, member.network, b, UnixMillis(timestamp), id, 7);
+    offer(member, b, &Shown { tags: vec![tag], ..Shown::default() })
+}
+
+fn offer_revocation(
+    member: &mut Member,
+    file: &Value,
+    what: (CredentialKind, u32),
+    threshold: u64,
+) -> bool {
+    let (controller, b) = (member.controller(), address(file, "b"));
+    let revocation = Revocation::issue(&controller, member.network, b, what, 1, threshold);
+    let shown = Shown { revocations: vec![revocation], ..Shown::default() };
+    offer(member, address(file, "c"), &shown)
+}
+
+fn offer(member: &mut Member, from: Address, shown: &Shown) -> bool {
+    show(member, from, &shown.write()[0]) == Ok(Credentials::Accepted(true))
+}
+
+fn address(file: &Value, name: &str) -> Address {
+    text(&file["identities"][name], "address").parse().unwrap()
 }
 
 /// Has `from` show credentials, more than a second after the last.
@@ -163,7 +241,7 @@ fn receive(member: &mut Member, case: &Value) {
 fn rate_limit(file: &Value, case: &Value) {
     let mut member = private(file);
     let certificates = ["b", "c"].map(|other| member.certificate(file, other, LATER_MS));
-    let b = text(&file["identities"]["b"], "address").parse().unwrap();
+    let b = address(file, "b");
     let bodies = certificates.map(|certificate| {
         Shown { memberships: vec![certificate], ..Shown::default() }.write().remove(0)
     });
@@ -177,6 +255,6 @@ fn rate_limit(file: &Value, case: &Value) {
 
     assert_eq!(again, Err(Rejected::RateLimited));
     let view = member.tables.network(member.network).unwrap();
-    let c = text(&file["identities"]["c"], "address").parse().unwrap();
+    let c = address(file, "c");
     assert_eq!(u64::from(view.members.contains_key(&c)), number(case, "member_records_after"));
 }
