@@ -84,9 +84,9 @@ impl Filter {
     #[must_use]
     pub fn new(rules: &[Rule], unknown_matches: bool) -> Self {
         // An action of a later version does nothing.
-        let first = rules
-            .iter()
-            .find(|rule| !matches!(rule.kind, Kind::Unknown { .. }) || !rule.kind.is_action());
+        let is_idle =
+            |rule: &&Rule| matches!(rule.kind, Kind::Unknown { .. }) && rule.kind.is_action();
+        let first = rules.iter().find(|rule| !is_idle(rule));
         let accepts_all = first.is_some_and(|rule| rule.kind == Kind::Accept);
         Self { rules: rules.to_vec(), unknown_matches, accepts_all }
     }
@@ -365,13 +365,14 @@ mod tests {
 
     #[test]
     fn copies_are_those_of_the_capability_then_of_the_network_then_redirected() {
+        let none = &Holdings::default();
         let local = Holdings::default().with_grants([
             grant(7, [Kind::Tee(to(Address::from_u64(9), 0)), Kind::Drop]),
             grant(8, [Kind::Watch(to(Address::from_u64(4), 500)), Kind::Redirect(to(THIRD, 1))]),
         ]);
         let filter = filter([Kind::Tee(to(Address::from_u64(5), 8)), Kind::Break, Kind::Accept]);
 
-        let verdict = judged(&filter, &outbound(&local, Holdings::NONE));
+        let verdict = judged(&filter, &outbound(&local, none));
 
         let copied = |to, len, purpose| Copied { to: Address::from_u64(to), len, purpose };
         let redirected = copied(3, 60, Purpose::Redirect);
@@ -385,23 +386,25 @@ mod tests {
 
     #[test]
     fn only_the_senders_capabilities_count() {
+        let none = &Holdings::default();
         let holder = Holdings::default().with_grants([grant(1, [Kind::Accept])]);
         let filter = Filter::default();
 
-        assert!(judged(&filter, &outbound(&holder, Holdings::NONE)).passes());
-        assert!(judged(&filter, &inbound(Holdings::NONE, &holder)).passes());
-        assert!(!judged(&filter, &outbound(Holdings::NONE, &holder)).passes());
-        assert!(!judged(&filter, &inbound(&holder, Holdings::NONE)).passes());
+        assert!(judged(&filter, &outbound(&holder, none)).passes());
+        assert!(judged(&filter, &inbound(none, &holder)).passes());
+        assert!(!judged(&filter, &outbound(none, &holder)).passes());
+        assert!(!judged(&filter, &inbound(&holder, none)).passes());
     }
 
     #[test]
     fn copies_to_this_node_pass_whatever_their_macs() {
+        let none = &Holdings::default();
         let filter = filter([always(false), Kind::Watch(to(HERE, 0)), Kind::Accept]);
 
         let verdict = |passage| judged(&filter, &passage).decision;
 
-        assert_eq!(verdict(inbound(Holdings::NONE, Holdings::NONE)), Decision::SuperAccept);
-        assert_eq!(verdict(outbound(Holdings::NONE, Holdings::NONE)), Decision::Accept);
+        assert_eq!(verdict(inbound(none, none)), Decision::SuperAccept);
+        assert_eq!(verdict(outbound(none, none)), Decision::Accept);
     }
 
     #[test]
@@ -409,7 +412,8 @@ mod tests {
         let or_random = Rule { or: true, ..Kind::Random(5).into() };
         let skipped = [always(false).into(), Kind::Random(5).into(), Kind::Accept.into()];
         let asked = [always(true).into(), or_random, Kind::Accept.into()];
-        let passage = outbound(Holdings::NONE, Holdings::NONE);
+        let none = &Holdings::default();
+        let passage = outbound(none, none);
 
         let mut draws = 0;
         let mut draw = || {
@@ -444,9 +448,9 @@ mod tests {
 
     #[test]
     fn what_no_rule_decides_is_dropped() {
+        let none = &Holdings::default();
         let ports = Kind::DestinationPort(Range { start: 80, end: 80 });
-        let explanation = filter([ports, Kind::Accept])
-            .explain(&outbound(Holdings::NONE, Holdings::NONE), &mut || 0);
+        let explanation = filter([ports, Kind::Accept]).explain(&outbound(none, none), &mut || 0);
 
         assert_eq!(explanation.verdict, Verdict::DROP);
         assert_eq!(explanation.decided_by, None);

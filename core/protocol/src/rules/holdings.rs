@@ -32,15 +32,6 @@ pub struct Grant {
 }
 
 impl Holdings {
-    /// What somebody holds of whom nothing is known.
-    pub const NONE: &'static Self = &Self {
-        tags: Vec::new(),
-        grants: Vec::new(),
-        addresses: Vec::new(),
-        prefixes: Vec::new(),
-        macs: Vec::new(),
-    };
-
     /// Adds tags, as IDs and values. Of several with one ID, the first counts.
     #[must_use]
     pub fn with_tags(mut self, tags: impl IntoIterator<Item = (u32, u32)>) -> Self {
@@ -119,7 +110,7 @@ mod tests {
         assert_eq!(holdings.tag(3), Some(2));
         assert_eq!(holdings.tag(7), Some(1));
         assert_eq!(holdings.tag(5), None);
-        assert_eq!(Holdings::NONE.tag(3), None);
+        assert_eq!(Holdings::default().tag(3), None);
     }
 
     #[test]

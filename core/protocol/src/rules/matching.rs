@@ -3,12 +3,12 @@
 //! Source: spec 03 §8.1, §8.3, §8.4.
 
 use core::cell::OnceCell;
-use core::net::IpAddr;
+use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use super::explain::Witness;
 use super::headers::{Claim, Ip, Port, claim};
 use super::passage::{Direction, Passage};
-use super::{Kind, Range, Tagged};
+use super::{Kind, Prefix, Range, Tagged};
 use crate::address::Mac;
 
 /// What NOT does with a match's result.
@@ -91,22 +91,10 @@ impl<'a, W: Witness> Subject<'a, W> {
             Kind::VlanPcp(bits) | Kind::VlanDei(bits) => is(*bits == 0),
             Kind::SourceMac(mac) => is(frame.source == *mac),
             Kind::DestinationMac(mac) => is(frame.destination == *mac),
-            Kind::SourceIpv4(prefix) => match self.ip.as_ref().map(|ip| ip.source) {
-                Some(IpAddr::V4(source)) => is(prefix.contains(source)),
-                Some(IpAddr::V6(_)) | None => Answer::HardNo,
-            },
-            Kind::DestinationIpv4(prefix) => match self.ip.as_ref().map(|ip| ip.destination) {
-                Some(IpAddr::V4(destination)) => is(prefix.contains(destination)),
-                Some(IpAddr::V6(_)) | None => Answer::HardNo,
-            },
-            Kind::SourceIpv6(prefix) => match self.ip.as_ref().map(|ip| ip.source) {
-                Some(IpAddr::V6(source)) => is(prefix.is_network_of(source)),
-                Some(IpAddr::V4(_)) | None => Answer::HardNo,
-            },
-            Kind::DestinationIpv6(prefix) => match self.ip.as_ref().map(|ip| ip.destination) {
-                Some(IpAddr::V6(destination)) => is(prefix.is_network_of(destination)),
-                Some(IpAddr::V4(_)) | None => Answer::HardNo,
-            },
+            Kind::SourceIpv4(prefix) => self.ipv4(|ip| ip.source, prefix),
+            Kind::DestinationIpv4(prefix) => self.ipv4(|ip| ip.destination, prefix),
+            Kind::SourceIpv6(prefix) => self.ipv6(|ip| ip.source, prefix),
+            Kind::DestinationIpv6(prefix) => self.ipv6(|ip| ip.destination, prefix),
             Kind::TypeOfService { mask, range } => match &self.ip {
                 Some(ip) => is(range.contains(ip.service & mask)),
                 None => Answer::HardNo,
@@ -153,6 +141,20 @@ impl<'a, W: Witness> Subject<'a, W> {
             | Kind::Break
             | Kind::Priority
             | Kind::Unknown { .. } => is(self.unknown_matches),
+        }
+    }
+
+    fn ipv4(&self, end: impl Fn(&Ip<'_>) -> IpAddr, prefix: &Prefix<Ipv4Addr>) -> Answer {
+        match self.ip.as_ref().map(end) {
+            Some(IpAddr::V4(address)) => Answer::Plain(prefix.contains(address)),
+            Some(IpAddr::V6(_)) | None => Answer::HardNo,
+        }
+    }
+
+    fn ipv6(&self, end: impl Fn(&Ip<'_>) -> IpAddr, prefix: &Prefix<Ipv6Addr>) -> Answer {
+        match self.ip.as_ref().map(end) {
+            Some(IpAddr::V6(address)) => Answer::Plain(prefix.is_network_of(address)),
+            Some(IpAddr::V4(_)) | None => Answer::HardNo,
         }
     }
 

@@ -16,15 +16,11 @@ pub enum Direction {
 /// One of the two nodes a frame goes between.
 #[derive(Clone, Copy, Debug)]
 pub struct Party<'a> {
-    /// The node, or [`Address::NULL`] for a receiver that is not known yet.
+    /// The node; [`Address::NULL`] as long as a frame to a group or to a device behind a bridge is
+    /// judged for all who may receive it.
     pub address: Address,
     /// What it holds.
     pub holdings: &'a Holdings,
-}
-
-impl Party<'static> {
-    /// The receiver of a frame to a group or behind a bridge while it is judged for them all.
-    pub const NOBODY: Self = Self { address: Address::NULL, holdings: Holdings::NONE };
 }
 
 /// A frame on its way between two nodes, one of which is this one.
