@@ -3,6 +3,7 @@
 
 mod sim {
     mod bootstrap;
+    mod chaos;
     mod determinism;
     mod hostile;
     mod idle;

@@ -46,6 +46,12 @@ impl fmt::Debug for Unsettled {
 }
 
 impl World {
+    /// Returns the seed.
+    #[must_use]
+    pub fn seed(&self) -> u64 {
+        self.seed
+    }
+
     /// Returns the time.
     #[must_use]
     pub fn now(&self) -> Instant {
