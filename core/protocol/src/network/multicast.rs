@@ -137,6 +137,9 @@ impl Network {
         }
         member.note_announcement(ctx.now);
         self.expose_member(ctx, to);
+        // Announcements count only from those who have shown that they are members. The reference
+        // announces first and is not heard for a minute.
+        self.push_if_due(ctx, to);
         let groups: Vec<_> = self.all_groups().into_iter().collect();
         self.announce(ctx, to, &groups);
         self.wake_to_announce(ctx.now);
