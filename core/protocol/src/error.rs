@@ -88,16 +88,14 @@ rejections! {
     UnknownSender = "unknown_sender", "the sender is not known yet";
     /// The compressed payload does not decompress.
     BadCompression = "bad_compression", "the compressed payload does not decompress";
-    /// The verb is unassigned.
-    UnknownVerb = "unknown_verb", "the verb is unassigned";
     /// A fragment's numbers make no sense.
     BadFragment = "bad_fragment", "the fragment's numbers make no sense";
     /// A part of a packet arrived twice.
     DuplicateFragment = "duplicate_fragment", "the fragment is here already";
     /// An incomplete packet was displaced by others or timed out.
     ReassemblyOverflow = "reassembly_overflow", "an incomplete packet was given up";
-    /// The same packet was processed before.
-    Replayed = "replayed", "the packet was seen before";
+    /// The same frame was taken in before.
+    Replayed = "replayed", "the frame was taken in before";
     /// The protocol version announced is too old.
     OldProtocol = "old_protocol", "the sender's protocol is too old";
     /// HELLO: the identity is not that of the packet's source, or its address is not derived from it.

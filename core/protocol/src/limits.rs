@@ -146,6 +146,12 @@ pub const WAITING_PACKETS_MAX: usize = 64;
 /// The reference remembers 8,192 halves of packet IDs (spec 02 §2.0).
 pub const EXPECTED_REPLIES_MAX: usize = 4_096;
 
+/// How many received frames are remembered so that none is delivered twice.
+///
+/// Frames repeated after that many others are delivered again: V1 has no counter to tell by
+/// (spec 01 §5.1). About 700 KB when full.
+pub const REPLAY_WINDOW: usize = 16_384;
+
 /// How many packets one call of the node may lead to.
 ///
 /// What a single datagram sets in motion is a handful; the bound only keeps a mistake from

@@ -1,5 +1,6 @@
 //! Links that lose, repeat and reorder.
 
+use zt_protocol::error::Rejected;
 use zt_tests::sim::durations::{millis, secs};
 use zt_tests::sim::{Access, PORT_RESTRICTED_CONE, Route, World};
 
@@ -38,8 +39,8 @@ fn a_network_comes_up_and_carries_data_over_bad_links() {
     }
 }
 
-/// A packet is the same packet when it comes twice, so hosts may see it twice, but nothing that
-/// the nodes keep must change by it.
+/// A packet is the same packet when it comes twice: its frame is delivered once and the repetition
+/// counted.
 #[test]
 fn a_world_where_everything_comes_twice_works() {
     let mut world = World::seeded(150);
@@ -57,4 +58,7 @@ fn a_world_where_everything_comes_twice_works() {
     world.ping(alice, bob);
 
     world.run_until(secs(10), |world| world.pongs(alice) >= 1).unwrap();
+    world.run_for(secs(10));
+    assert_eq!(world.pongs(alice), 1);
+    assert!(world.drops(bob).of(Rejected::Replayed) > 0);
 }

@@ -8,8 +8,9 @@ use crate::error::{Drops, Rejected};
 use crate::event::{Event, NetworkStatus};
 use crate::fastpath::tables::{Admission, Tables};
 use crate::identity::{Identity, SecretIdentity};
+use crate::limits::{EXPECTED_REPLIES_MAX, REPLAY_WINDOW};
 use crate::network::Networks;
-use crate::node::expected::Expected;
+use crate::node::recent::Recent;
 use crate::node::{Command, CommandError, Config, NodeStatus, PeerStatus, Wakeup};
 use crate::outbox::{Ctx, Directory, Outbox};
 use crate::peer::Peers;
@@ -28,7 +29,10 @@ pub(super) struct Control {
     pub(super) peers: Peers,
     pub(super) surface: Surface,
     pub(super) whois: Whois,
-    pub(super) expected: Expected,
+    /// Packets whose answers are believed.
+    pub(super) expected: Recent<u64>,
+    /// Frames taken in, by sender and packet ID.
+    pub(super) taken: Recent<(Address, u64)>,
     pub(super) networks: Networks,
     pub(super) controller: Option<Controller>,
     /// Packets that waited for an identity that has arrived.
@@ -86,7 +90,8 @@ impl Control {
         let mut rng = Rng::from_seed(seed);
         let mut tables = Tables::new(me.address(), rng.u64());
         tables.allow_loopback = config.allow_loopback;
-        let expected = Expected::new(rng.u64());
+        let expected = Recent::new(rng.u64(), EXPECTED_REPLIES_MAX);
+        let taken = Recent::new(rng.u64(), REPLAY_WINDOW);
         let roots = Roots::new(me.address(), config.planet, config.moons);
         let shared = Shared { me, rng, tables, out: Outbox::default(), anchor: (now, unix) };
         let mut control = Self {
@@ -96,6 +101,7 @@ impl Control {
             surface: Surface::new(),
             whois: Whois::new(),
             expected,
+            taken,
             networks: Networks::new(config.platform),
             controller: config.controller.then(Controller::new),
             ready: VecDeque::new(),

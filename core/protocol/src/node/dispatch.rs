@@ -64,6 +64,9 @@ impl Control {
         transmit: &mut impl Transmit,
         sink: &mut impl FrameSink,
     ) -> Result<(), Rejected> {
+        if carries_frame(rx.verb) && !self.taken.insert((rx.from, rx.packet_id)) {
+            return Err(Rejected::Replayed);
+        }
         let outcome = match rx.verb {
             Verb::Frame | Verb::ExtFrame => self.frame(now, &rx, transmit, sink).map(|()| true),
             Verb::Ok => self.ok(now, &rx).map(|()| false),
@@ -249,4 +252,12 @@ impl Control {
     fn identity_arrived(&mut self, address: Address) {
         self.ready.extend(self.whois.arrived(address));
     }
+}
+
+/// Returns whether packets of this verb are for the host, which shall get each but once.
+///
+/// All else does no harm when repeated, and an ECHO sent from several sockets is meant to arrive
+/// several times.
+const fn carries_frame(verb: Verb) -> bool {
+    matches!(verb, Verb::Frame | Verb::ExtFrame | Verb::MulticastFrame)
 }

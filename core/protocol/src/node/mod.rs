@@ -7,8 +7,8 @@
 
 mod control;
 mod dispatch;
-mod expected;
 mod host;
+mod recent;
 mod sending;
 
 use crate::address::{Address, NetworkId};
