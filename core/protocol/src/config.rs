@@ -18,7 +18,6 @@ use crate::address::{Address, NetworkId};
 use crate::credential::{Capability, Membership, Ownership, Tag};
 use crate::dictionary::{Dictionary, DictionaryWriter};
 use crate::error::Malformed;
-use crate::event::Route;
 use crate::limits::{
     CONFIG_ADDRESSES_MAX, CONFIG_CAPABILITIES_MAX, CONFIG_DNS_SERVERS_MAX, CONFIG_OWNERSHIPS_MAX,
     CONFIG_ROUTES_MAX, CONFIG_RULES_MAX, CONFIG_SPECIALISTS_MAX, CONFIG_TAGS_MAX,
@@ -97,6 +96,17 @@ pub struct Specialist {
     pub address: Address,
     /// Its roles, such as [`ACTIVE_BRIDGE`](Self::ACTIVE_BRIDGE); the low 40 bits are 0.
     pub roles: u64,
+}
+
+/// A route the network asks the host to install.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Route {
+    /// Destination network address, host bits zero.
+    pub target: IpAddr,
+    /// Prefix length of `target`.
+    pub bits: u8,
+    /// The gateway; `None` if on-link.
+    pub via: Option<IpAddr>,
 }
 
 /// The network's name servers.
@@ -303,6 +313,12 @@ impl Specialist {
 }
 
 impl Dns {
+    /// Returns whether it says nothing: servers are of use for a domain only.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.domain.is_empty()
+    }
+
     fn read(bytes: &[u8]) -> Result<Self, Malformed> {
         let mut reader = Reader::new("name servers", bytes);
         let domain = &reader.array::<DOMAIN_LEN>()?[..CONFIG_TEXT_LEN_MAX];

@@ -2,7 +2,8 @@
 
 use core::net::{IpAddr, SocketAddr};
 
-use crate::address::{Address, Mac, NetworkId};
+use crate::address::{Address, Mac, MulticastGroup, NetworkId};
+pub use crate::config::{Dns, Route, Sso};
 
 /// Something the host should know or do.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -62,6 +63,8 @@ pub enum Standing {
     NotFound,
     /// The user has to log in.
     AuthenticationRequired,
+    /// The host has no port for it. Only the host can tell: a node by itself never does.
+    PortError,
 }
 
 impl Standing {
@@ -74,19 +77,9 @@ impl Standing {
             Self::AccessDenied => "ACCESS_DENIED",
             Self::NotFound => "NOT_FOUND",
             Self::AuthenticationRequired => "AUTHENTICATION_REQUIRED",
+            Self::PortError => "PORT_ERROR",
         }
     }
-}
-
-/// A route the network asks the host to install.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub struct Route {
-    /// Destination network address, host bits zero.
-    pub target: IpAddr,
-    /// Prefix length of `target`.
-    pub bits: u8,
-    /// The gateway; `None` if on-link.
-    pub via: Option<IpAddr>,
 }
 
 /// What the host needs to know of a network.
@@ -96,14 +89,50 @@ pub struct NetworkStatus {
     pub id: NetworkId,
     /// Where it stands.
     pub standing: Standing,
+    /// Who may take part; private while unknown.
+    pub kind: NetworkKind,
     /// Its name, empty while unknown.
     pub name: String,
+    /// The controller's revision of the network, 0 while unknown.
+    pub revision: u64,
     /// This node's MAC on it.
     pub mac: Mac,
     /// The MTU of its port, in bytes.
     pub mtu: u16,
+    /// Devices behind this node may take part with MACs of their own.
+    pub bridge: bool,
+    /// Frames to ff:ff:ff:ff:ff:ff may be sent.
+    pub broadcast: bool,
     /// This node's managed addresses, with prefix lengths.
     pub addresses: Vec<(IpAddr, u8)>,
     /// Managed routes.
     pub routes: Vec<Route>,
+    /// Managed name servers, if there are any.
+    pub dns: Option<Dns>,
+    /// How the user logs in, and until when they are, if the network wants them to. Where to go is
+    /// of interest while the network stands at [`Standing::AuthenticationRequired`].
+    pub login: Option<Box<Sso>>,
+    /// The multicast groups this node is subscribed to, ascending: those of its addresses, those
+    /// its host asked for, and those of devices behind it.
+    pub groups: Vec<MulticastGroup>,
+}
+
+/// Who may take part in a network.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub enum NetworkKind {
+    /// Whoever the controller admits.
+    Private,
+    /// Everybody.
+    Public,
+}
+
+impl NetworkKind {
+    /// Returns the name the reference's API uses.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Private => "PRIVATE",
+            Self::Public => "PUBLIC",
+        }
+    }
 }

@@ -15,6 +15,7 @@
 //!   exchange,
 //! - [`suite`]: the only code that sees keys,
 //! - [`wire`]: bytes and the values they stand for,
+//! - [`settings`], [`plan`]: what the user allows a network, and what the host does about it,
 //! - [`address`], [`endpoint`], [`time`], [`error`], [`limits`] …: the words everything is said in.
 #![forbid(unsafe_code)]
 
@@ -22,6 +23,7 @@ pub mod address;
 pub mod endpoint;
 pub mod error;
 pub mod limits;
+pub mod prefix;
 pub mod rng;
 pub mod time;
 pub mod transmit;
@@ -36,6 +38,7 @@ pub mod dictionary;
 pub mod identity;
 pub mod rules;
 mod secret_key;
+pub mod settings;
 pub mod suite;
 pub mod world;
 
@@ -44,6 +47,7 @@ pub mod controller;
 pub mod command;
 pub mod event;
 pub mod outbox;
+pub mod plan;
 pub mod status;
 
 pub mod fastpath;

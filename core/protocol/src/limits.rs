@@ -109,6 +109,10 @@ pub const SSO_STATE_LEN_MAX: usize = 255;
 /// Longest name of a log-in provider, in bytes.
 pub const SSO_PROVIDER_LEN_MAX: usize = 63;
 
+/// Most prefixes within which a user allows a network to set addresses and routes. Settings with
+/// more are refused.
+pub const SETTINGS_PREFIXES_MAX: usize = 256;
+
 /// Protocol version this node announces (spec 02 §2.13).
 pub const PROTOCOL_VERSION: u8 = 12;
 

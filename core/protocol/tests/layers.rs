@@ -7,14 +7,19 @@ use std::path::{Path, PathBuf};
 /// Every module, lowest layer first. Modules of one layer do not know each other, except for the
 /// words, which are one vocabulary.
 const LAYERS: &[(&str, &[&str])] = &[
-    ("words", &["address", "endpoint", "error", "limits", "rng", "time", "transmit", "verb"]),
+    (
+        "words",
+        &["address", "endpoint", "error", "limits", "prefix", "rng", "time", "transmit", "verb"],
+    ),
     ("secrets", &["secret_key"]),
     ("bytes", &["compress", "dictionary", "wire::cursor"]),
     ("identities", &["identity"]),
     ("physical addresses", &["wire::inet"]),
     ("rules", &["rules"]),
-    ("documents", &["command", "credential", "event", "status", "world"]),
+    ("documents", &["command", "credential", "settings", "status", "world"]),
     ("configurations", &["config"]),
+    ("news", &["event"]),
+    ("what the host does", &["plan"]),
     ("packets", &["wire"]),
     ("keys", &["suite"]),
     ("what the data plane reads", &["fastpath::tables"]),

@@ -16,6 +16,8 @@ use zt_protocol::address::{Mac, NetworkId};
 use zt_protocol::command::{Command, CommandError};
 use zt_protocol::event::{self, StoreKey};
 use zt_protocol::node::Node;
+use zt_protocol::plan::TunPlan;
+use zt_protocol::settings::Settings;
 use zt_protocol::time::Instant;
 use zt_protocol::transmit::PortMode;
 
@@ -167,7 +169,8 @@ impl Running {
         match event {
             event::Event::Store { key, value } => self.saver.save(key, value),
             event::Event::Network(status) => {
-                self.ports.configure(&status);
+                let plan = TunPlan::new(&status, &Settings::default());
+                self.ports.configure(status.id, &plan);
                 self.sockets.set_virtual_addresses(self.ports.addresses());
                 self.events.push(Event::Network(status));
             }
@@ -345,7 +348,7 @@ impl Running {
         self.try_command(now, Command::Join { network, mode, cached })?;
         self.ports.attach(network, attached);
         if let Some(status) = self.node.networks().iter().find(|status| status.id == network) {
-            self.ports.configure(status);
+            self.ports.configure(network, &TunPlan::new(status, &Settings::default()));
         }
         Ok(())
     }

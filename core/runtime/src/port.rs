@@ -5,7 +5,7 @@ use std::os::fd::OwnedFd;
 use std::task::{Context, Poll};
 
 use zt_protocol::address::{Mac, NetworkId};
-use zt_protocol::event::NetworkStatus;
+use zt_protocol::plan::TunPlan;
 use zt_protocol::transmit::{Frame, FrameSink, PortMode};
 
 use crate::limits::PACKET_BATCHES_MAX;
@@ -122,12 +122,12 @@ impl Ports {
         self.ports.clear();
     }
 
-    /// Brings the port of a network into the state `status` asks for.
-    pub(crate) fn configure(&mut self, status: &NetworkStatus) {
-        let Some(attached) = self.get_mut(status.id) else { return };
-        attached.addresses = status.addresses.iter().map(|&(ip, _)| ip).collect();
+    /// Brings the port of `network` into the state `plan` says.
+    pub(crate) fn configure(&mut self, network: NetworkId, plan: &TunPlan) {
+        let Some(attached) = self.get_mut(network) else { return };
+        attached.addresses = plan.addresses.iter().map(|&(ip, _)| ip).collect();
         if let Kind::Device(device) = &mut attached.kind {
-            device.configure(status);
+            device.configure(plan);
         }
     }
 

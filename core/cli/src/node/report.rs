@@ -82,9 +82,13 @@ fn network_to_json(status: &NetworkStatus) -> Value {
         "event": "network",
         "id": status.id.to_string(),
         "status": status.standing.name(),
+        "type": status.kind.name(),
         "name": status.name,
+        "revision": status.revision,
         "mac": status.mac.to_string(),
         "mtu": status.mtu,
+        "bridge": status.bridge,
+        "broadcast": status.broadcast,
         "addresses": addresses,
         "routes": routes,
     })
@@ -140,12 +144,14 @@ fn log_network(status: &NetworkStatus) {
             log::warn!("network {id}: unknown network; controller {controller} has none of this ID")
         }
         Standing::AuthenticationRequired => log::warn!("network {id}: its users have to log in"),
+        Standing::PortError => log::warn!("network {id}: it has no interface"),
     }
 }
 
 #[cfg(test)]
 mod tests {
     use zt_protocol::address::{Mac, NetworkId};
+    use zt_protocol::event::NetworkKind;
 
     use super::*;
 
@@ -156,11 +162,18 @@ mod tests {
         let network = Event::Network(Box::new(NetworkStatus {
             id: NetworkId::new(ME, 1),
             standing: Standing::Ok,
+            kind: NetworkKind::Private,
             name: "lab".to_owned(),
+            revision: 3,
             mac: Mac::ZERO,
             mtu: 2_800,
+            bridge: false,
+            broadcast: true,
             addresses: vec![("10.1.0.5".parse().unwrap(), 24)],
             routes: Vec::new(),
+            dns: None,
+            login: None,
+            groups: Vec::new(),
         }));
         let relayed = Event::Peer { address: ME, path: None };
         let direct = Event::Peer { address: ME, path: Some("[2001:db8::1]:7".parse().unwrap()) };

@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 
 use super::network::Pool;
 use crate::address::Address;
-use crate::event::Route;
+use crate::config::Route;
 use crate::limits::CONTROLLER_POOL_TRIES;
 use crate::rng::Rng;
 

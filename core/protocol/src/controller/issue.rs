@@ -11,10 +11,9 @@ use super::network::{NameServers, NetworkRecord};
 use super::session::Asked;
 use super::store::Hosted;
 use crate::address::Address;
-use crate::config::{Dns, NetworkConfig, Specialist, Sso};
+use crate::config::{Dns, NetworkConfig, Route, Specialist, Sso};
 use crate::credential::ownership::Thing;
 use crate::credential::{Capability, Membership, Ownership, Tag};
-use crate::event::Route;
 use crate::limits::{
     CONFIG_ADDRESSES_MAX, CONFIG_CAPABILITIES_MAX, CONFIG_DNS_SERVERS_MAX, CONFIG_ROUTES_MAX,
     CONFIG_RULES_MAX, CONFIG_SPECIALISTS_MAX, CONFIG_TAGS_MAX, CONFIG_TEXT_LEN_MAX,

@@ -13,7 +13,7 @@ use serde_json::{Map, Value, json};
 use super::addresses::network_part;
 use super::json::{self, Fields};
 use crate::address::{Address, NetworkId};
-use crate::event::Route;
+use crate::config::Route;
 use crate::limits::{NETWORK_MTU_DEFAULT, NETWORK_MTU_MAX, NETWORK_MTU_MIN};
 use crate::rules::{self, Rule};
 use crate::time::UnixMillis;

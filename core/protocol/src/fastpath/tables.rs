@@ -10,8 +10,8 @@ use std::sync::Arc;
 use foldhash::fast::FixedState;
 
 use crate::address::{Address, Mac, NetworkId};
+use crate::config::Route;
 use crate::endpoint::Path;
-use crate::event::Route;
 use crate::rules::{Direction, Filter, Holdings, Party, Passage};
 use crate::suite::PeerKeys;
 use crate::time::Instant;

@@ -8,7 +8,7 @@ use crate::address::Address;
 use crate::config::{NetworkConfig, Specialist, Sso};
 use crate::dictionary::{Dictionary, DictionaryWriter};
 use crate::error::Rejected;
-use crate::event::{Event, NetworkStatus, Standing, StoreKey};
+use crate::event::{Event, NetworkKind, NetworkStatus, Standing, StoreKey};
 use crate::fastpath::tables::Admission;
 use crate::identity::Directory;
 use crate::limits::{
@@ -278,14 +278,24 @@ impl Network {
     /// Returns what the host needs to know.
     pub(super) fn status(&self) -> NetworkStatus {
         let config = self.config.as_ref();
+        let is_public = config.is_some_and(|config| config.public);
+        let is_me = |bridge| config.is_some_and(|config| config.issued_to == bridge);
+        let login = self.login().or(config.map(|config| &config.sso));
         NetworkStatus {
             id: self.id,
             standing: self.standing(),
+            kind: if is_public { NetworkKind::Public } else { NetworkKind::Private },
             name: config.map(|config| config.name.clone()).unwrap_or_default(),
+            revision: config.map_or(0, |config| config.revision),
             mac: self.mac,
             mtu: config.map_or(NETWORK_MTU_DEFAULT, |config| config.mtu),
+            bridge: self.with_role(Specialist::is_active_bridge).any(is_me),
+            broadcast: config.is_some_and(NetworkConfig::broadcast),
             addresses: config.map(|config| config.addresses.clone()).unwrap_or_default(),
             routes: config.map(|config| config.routes.clone()).unwrap_or_default(),
+            dns: config.map(|config| &config.dns).filter(|dns| !dns.is_empty()).cloned(),
+            login: login.filter(|sso| sso.enabled).cloned().map(Box::new),
+            groups: self.all_groups().into_iter().collect(),
         }
     }
 

@@ -86,7 +86,8 @@ impl Network {
         self.host_groups.remove(&group);
     }
 
-    fn all_groups(&self) -> BTreeSet<MulticastGroup> {
+    /// Returns every group this node is subscribed to.
+    pub(super) fn all_groups(&self) -> BTreeSet<MulticastGroup> {
         let broadcasts = self.config.as_ref().is_some_and(|config| config.broadcast());
         let implicit = broadcasts.then_some(MulticastGroup::BROADCAST);
         let explicit = [&self.own_groups, &self.host_groups, &self.bridged_groups];

@@ -31,6 +31,7 @@ pub use self::explain::{DecidedBy, Explanation, List, TagValues};
 pub use self::holdings::{Grant, Holdings};
 pub use self::passage::{Direction, Party, Passage};
 use crate::address::{Address, Mac};
+pub use crate::prefix::Prefix;
 
 /// One entry of a list: an action or a match.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -180,44 +181,6 @@ pub struct Forward {
     pub len: u16,
 }
 
-/// An address and how many of its leading bits count.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub struct Prefix<A> {
-    /// The address, host bits as they came.
-    pub address: A,
-    /// The number of bits; more than there are count as all.
-    pub bits: u8,
-}
-
-impl Prefix<Ipv4Addr> {
-    /// Returns whether the bits of `address` that count are those of the prefix.
-    #[must_use]
-    pub const fn contains(&self, address: Ipv4Addr) -> bool {
-        let differing = self.address.to_bits() ^ address.to_bits();
-        differing.leading_zeros() >= if self.bits < 32 { self.bits as u32 } else { 32 }
-    }
-}
-
-impl Prefix<Ipv6Addr> {
-    /// Returns whether the bits of `address` that count are those of the prefix.
-    #[must_use]
-    pub const fn contains(&self, address: Ipv6Addr) -> bool {
-        let differing = self.address.to_bits() ^ address.to_bits();
-        differing.leading_zeros() >= if self.bits < 128 { self.bits as u32 } else { 128 }
-    }
-
-    /// As [`contains`](Self::contains) if the prefix has no host bits; with host bits it is the
-    /// network of no address (spec 03 §8.1, types 33 and 34).
-    #[must_use]
-    pub const fn is_network_of(&self, address: Ipv6Addr) -> bool {
-        let mask = match u128::MAX.checked_shr(self.bits as u32) {
-            Some(host_bits) => !host_bits,
-            None => u128::MAX,
-        };
-        address.to_bits() & mask == self.address.to_bits()
-    }
-}
-
 /// A range that includes both ends; empty if they are in the wrong order.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Range<T> {
@@ -242,33 +205,4 @@ pub struct Tagged {
     pub id: u32,
     /// The value.
     pub value: u32,
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_prefix_contains_what_shares_its_leading_bits() {
-        let v4 = |bits| Prefix { address: Ipv4Addr::new(10, 1, 2, 99), bits };
-
-        assert!(v4(24).contains(Ipv4Addr::new(10, 1, 2, 3)));
-        assert!(!v4(32).contains(Ipv4Addr::new(10, 1, 2, 3)));
-        assert!(!v4(200).contains(Ipv4Addr::new(10, 1, 2, 3)));
-        assert!(v4(0).contains(Ipv4Addr::new(192, 0, 2, 1)));
-    }
-
-    #[test]
-    fn an_ipv6_prefix_with_host_bits_is_the_network_of_nothing() {
-        let v6 = |address: &str, bits| Prefix { address: address.parse().unwrap(), bits };
-        let address = "fd00::5".parse().unwrap();
-
-        assert!(v6("fd00::", 64).is_network_of(address));
-        assert!(!v6("fd00::5", 64).is_network_of(address));
-        assert!(v6("fd00::5", 64).contains(address));
-        assert!(v6("fd00::5", 128).is_network_of(address));
-        assert!(v6("fd00::5", 255).is_network_of(address));
-        assert!(v6("::", 0).is_network_of(address));
-        assert!(!v6("fd00::5", 0).is_network_of(address));
-    }
 }

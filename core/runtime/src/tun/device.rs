@@ -6,7 +6,7 @@ use std::task::{Context, Poll};
 
 use tun_rs::{AsyncDevice, SyncDevice};
 use zt_protocol::address::Mac;
-use zt_protocol::event::NetworkStatus;
+use zt_protocol::plan::TunPlan;
 use zt_protocol::transmit::{Frame, PortMode};
 
 use super::interface::Interface;
@@ -101,10 +101,10 @@ impl Device {
         self.mode
     }
 
-    /// Brings the interface, if this node has made it, into the state `status` asks for.
-    pub(crate) fn configure(&mut self, status: &NetworkStatus) {
+    /// Brings the interface, if this node has made it, into the state `plan` says.
+    pub(crate) fn configure(&mut self, plan: &TunPlan) {
         if let Some(interface) = &mut self.interface {
-            interface.configure(&self.io, status);
+            interface.configure(&self.io, plan);
         }
     }
 

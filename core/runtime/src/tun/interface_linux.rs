@@ -5,11 +5,10 @@ use std::net::IpAddr;
 
 use tun_rs::{AsyncDevice, DeviceBuilder, Layer};
 use zt_protocol::address::Mac;
-use zt_protocol::event::NetworkStatus;
+use zt_protocol::plan::TunPlan;
 use zt_protocol::transmit::PortMode;
 
 use super::device::PortError;
-use super::host::Plan;
 use super::netlink::Link;
 
 /// The part of an interface that the system's administrator sees.
@@ -18,7 +17,7 @@ use super::netlink::Link;
 pub(super) struct Interface {
     name: String,
     link: Link,
-    plan: Plan,
+    plan: TunPlan,
 }
 
 impl Interface {
@@ -46,7 +45,7 @@ impl Interface {
 
         let name = device.name()?;
         let link = Link::open(device.if_index()?)?;
-        let plan = Plan { mtu: device.mtu()?, ..Plan::default() };
+        let plan = TunPlan { mtu: device.mtu()?, ..TunPlan::default() };
         Ok((device, Self { name, link, plan }))
     }
 
@@ -54,12 +53,12 @@ impl Interface {
         &self.name
     }
 
-    /// Gives the interface the MTU, the addresses and the routes `status` asks for, and takes away
-    /// those an earlier one asked for.
+    /// Gives the interface the MTU, the addresses and the routes of `plan`, and takes away
+    /// those of the plan before.
     ///
     /// What the system refuses is logged and left out: the rest of the network works.
-    pub(super) fn configure(&mut self, device: &AsyncDevice, status: &NetworkStatus) {
-        let old = std::mem::replace(&mut self.plan, Plan::of(status));
+    pub(super) fn configure(&mut self, device: &AsyncDevice, plan: &TunPlan) {
+        let old = std::mem::replace(&mut self.plan, plan.clone());
         let (new, link, name) = (&self.plan, &mut self.link, self.name.as_str());
 
         for route in old.routes.iter().filter(|route| !new.routes.contains(route)) {

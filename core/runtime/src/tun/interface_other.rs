@@ -5,7 +5,7 @@ use std::convert::Infallible;
 
 use tun_rs::AsyncDevice;
 use zt_protocol::address::Mac;
-use zt_protocol::event::NetworkStatus;
+use zt_protocol::plan::TunPlan;
 use zt_protocol::transmit::PortMode;
 
 use super::device::PortError;
@@ -26,7 +26,7 @@ impl Interface {
         match self.0 {}
     }
 
-    pub(super) fn configure(&mut self, _device: &AsyncDevice, _status: &NetworkStatus) {
+    pub(super) fn configure(&mut self, _device: &AsyncDevice, _plan: &TunPlan) {
         match self.0 {}
     }
 }

@@ -14,8 +14,7 @@ use netlink_packet_route::route::{
 use netlink_packet_route::{AddressFamily, RouteNetlinkMessage};
 use netlink_sys::protocols::NETLINK_ROUTE;
 use netlink_sys::{Socket, SocketAddr};
-
-use super::host::PlannedRoute;
+use zt_protocol::plan::PlannedRoute;
 
 /// Room for the kernel's answer: an error and the message it is about.
 const ANSWER_LEN: usize = 4_096;
