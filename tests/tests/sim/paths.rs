@@ -70,6 +70,29 @@ fn a_member_that_slept_an_hour_is_back_within_seconds() {
     scene.await_ping();
 }
 
+/// After hours the network wants fresh certificates, and the next hop is asked for again.
+#[test]
+fn a_member_that_wakes_in_another_network_is_back_at_once() {
+    for (seed, asleep, patience) in
+        [(90, secs(100), secs(2)), (91, secs(400), secs(2)), (92, secs(3 * 3_600), secs(5))]
+    {
+        let mut scene = Scene::private(seed);
+        let alice = scene.alice;
+        scene.await_ping();
+        scene.world.run_for(secs(60));
+        scene.world.sleep(alice);
+        scene.world.run_for(asleep);
+        scene.world.roam_behind(alice, PORT_RESTRICTED_CONE);
+
+        scene.world.wake(alice);
+        scene.world.ping_every(millis(200), alice, scene.bob);
+
+        let before = scene.world.pongs(alice);
+        scene.world.run_until(secs(2), |world| world.is_online(alice)).unwrap();
+        scene.world.run_until(patience, |world| world.pongs(alice) > before).unwrap();
+    }
+}
+
 #[test]
 fn two_members_with_ipv6_alone_in_common_use_it() {
     let with_ipv6 = |world: &mut World| {
@@ -117,6 +140,53 @@ fn a_dead_root_is_replaced_by_the_other() {
         assert!(world.pongs(alice) >= before + 19);
         world.switch_on(dead);
         world.run_for(secs(300));
+    }
+}
+
+/// The reference needs four minutes.
+#[test]
+fn a_dead_root_costs_relayed_traffic_less_than_five_seconds() {
+    let mut world = World::seeded(88);
+    world.latency(millis(10)..=millis(40));
+    let roots = [world.root(), world.root()];
+    let controller = world.controller();
+    let network = world.network(controller, Access::Public);
+    let [alice, bob] = [world.member(), world.member()];
+    world.block(alice, bob);
+    world.join(network, &[alice, bob]);
+    world.run_until(secs(15), |world| world.are_up(network, &[alice, bob])).unwrap();
+    world.ping_every(millis(100), alice, bob);
+    world.run_for(secs(30));
+
+    for dead in roots {
+        world.switch_off(dead);
+        let before = world.pongs(alice);
+        world.run_for(secs(20));
+        assert!(world.pongs(alice) >= before + 149, "{} in 20 s", world.pongs(alice) - before);
+        world.switch_on(dead);
+        world.run_for(secs(60));
+    }
+}
+
+/// Even if nothing is relayed: who asks a root for an identity hears soon from another.
+#[test]
+fn a_question_a_dead_root_leaves_unanswered_is_answered_by_the_other_within_five_seconds() {
+    let mut world = World::seeded(89);
+    let roots = [world.root(), world.root()];
+    let controller = world.controller();
+    let network = world.network(controller, Access::Public);
+    let [alice, bob, carol] = [world.member(), world.member(), world.member()];
+    world.join(network, &[alice, bob, carol]);
+    world.run_until(secs(15), |world| world.are_up(network, &[alice, bob, carol])).unwrap();
+    world.run_for(secs(60));
+
+    for (dead, peer) in roots.into_iter().zip([bob, carol]) {
+        world.switch_off(dead);
+        world.ping_every(millis(500), alice, peer);
+        let before = world.pongs(alice);
+        world.run_until(millis(5_500), |world| world.pongs(alice) > before).unwrap();
+        world.switch_on(dead);
+        world.run_for(secs(60));
     }
 }
 

@@ -108,11 +108,17 @@ impl Control {
 
     /// Returns where to send packets for `address`: to itself, else to the best root, else to
     /// where it was last heard.
-    pub(super) fn way_to(&self, now: Instant, address: Address) -> Option<Path> {
+    pub(super) fn way_to(&mut self, now: Instant, address: Address) -> Option<Path> {
         let tables = &self.shared.tables;
         let direct = tables.peer(address).and_then(|peer| peer.path);
-        let relayed = tables.upstream.map(|(_, path)| path);
-        direct.or(relayed).or_else(|| self.peers.any_path(now, address))
+        let Some((root, relayed)) = tables.upstream else {
+            return direct.or_else(|| self.peers.any_path(now, address));
+        };
+        let path = direct.unwrap_or(relayed);
+        if path == relayed {
+            self.peers.rely_on(now, root);
+        }
+        Some(path)
     }
 
     fn seal_and_send(

@@ -30,7 +30,11 @@ const GREETING: Duration = Duration::from_secs(60);
 const RELAYED_GREETING: Duration = Duration::from_secs(28);
 
 /// How long a root may take to answer on a path that is known.
-const ANSWER: Duration = Duration::from_secs(2);
+const ANSWER: Duration = Duration::from_secs(1);
+
+/// How long after something was sent to a root or through it a sign of life is asked for, unless
+/// there was one. With the probes that may stay unanswered this is less than five seconds.
+const RELIANCE: Duration = Duration::from_millis(1_500);
 
 /// How long the first HELLO to a root may take; each further one twice as long.
 const FIRST_ANSWER: Duration = Duration::from_millis(250);
@@ -68,6 +72,11 @@ impl Schedule {
     pub(super) fn wake_now(&mut self) {
         self.peers = Some(Instant::ZERO);
         self.upstreams = Some(Instant::ZERO);
+    }
+
+    /// Has roots looked after at `at` or sooner.
+    fn wake_upstreams(&mut self, at: Instant) {
+        self.upstreams = Some(self.upstreams.map_or(at, |upstreams| upstreams.min(at)));
     }
 
     /// Returns the first point of the grid not before `at`.
@@ -108,7 +117,13 @@ impl Peer {
             return probed + ANSWER;
         }
         let heartbeat = self.paths.next_probe(now).filter(|_| is_best);
-        heartbeat.unwrap_or(Instant::FAR_FUTURE).min(greeted + GREETING)
+        let reliance = self.relied_on.map(|since| since + RELIANCE);
+        [heartbeat, reliance].into_iter().flatten().fold(greeted + GREETING, Instant::min)
+    }
+
+    /// Returns whether a root owes this node an answer, so that the next probe cannot wait.
+    const fn owes_answer(&self) -> bool {
+        self.unanswered > 0 || self.relied_on.is_some()
     }
 }
 
@@ -147,6 +162,16 @@ impl Peers {
         [upstreams, peers].into_iter().flatten().min()
     }
 
+    /// Takes note that something was sent to a root or through it: if the root does not show soon
+    /// that it is there, it is asked, and left if it does not answer.
+    pub fn rely_on(&mut self, now: Instant, root: Address) {
+        let Some(peer) = self.peers.get_mut(&root) else { return };
+        if peer.relied_on.is_none() {
+            peer.relied_on = Some(now);
+            self.schedule.wake_upstreams(now + RELIANCE);
+        }
+    }
+
     /// Makes every root a peer, so that it can be greeted.
     pub(super) fn learn_roots(&mut self, ctx: &mut Ctx<'_>, roots: &Roots) {
         for identity in roots.identities() {
@@ -175,7 +200,7 @@ impl Peers {
         let due = roots.upstreams().keys().filter_map(|address| {
             let peer = self.peers.get(address)?;
             let due = peer.next_probe(ctx.now, best == Some(*address), self.is_online);
-            let is_urgent = due <= ctx.now || peer.unanswered > 0 && due < ctx.now + GRID;
+            let is_urgent = due <= ctx.now || peer.owes_answer() && due < ctx.now + GRID;
             Some(if is_urgent { due } else { self.schedule.aligned(due) })
         });
         self.schedule.upstreams = due.min();
@@ -198,7 +223,8 @@ impl Peers {
         if peer.paths.any_unexpired(now) {
             peer.paths.expire(now);
         }
-        let paths = peer.paths.take_probes(now, greets || peer.unanswered > 0);
+        let paths = peer.paths.take_probes(now, greets || peer.owes_answer());
+        peer.relied_on = None;
         peer.probed = Some(now);
         peer.unanswered = peer.unanswered.saturating_add(1);
         if greets {

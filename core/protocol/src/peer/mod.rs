@@ -87,6 +87,8 @@ pub struct Peer {
     /// When a root was last probed, and how often since it was last heard directly.
     probed: Option<Instant>,
     unanswered: u32,
+    /// When something was sent to a root or through it, since it was last heard or probed.
+    relied_on: Option<Instant>,
     /// When this node's addresses were last pushed to it.
     told: Option<Instant>,
     pushes: PushGate,
@@ -108,6 +110,7 @@ impl Peer {
             greeted: None,
             probed: None,
             unanswered: 0,
+            relied_on: None,
             told: None,
             pushes: PushGate::default(),
             asked_whois: None,
@@ -264,6 +267,7 @@ impl Peers {
     fn arrived(&mut self, ctx: &mut Ctx<'_>, roots: &Roots, rx: &Received<'_>) {
         let Some(peer) = self.peers.get_mut(&rx.from) else { return };
         peer.unanswered = 0;
+        peer.relied_on = None;
         let is_usable = || is_usable(ctx.tables, roots, rx.from, rx.path.remote.ip());
         match peer.paths.arrived(ctx.now, rx.path, rx.verb == Verb::Ok, is_usable) {
             Arrival::Refreshed | Arrival::Redundant | Arrival::Refused => {}
