@@ -28,6 +28,25 @@ pub fn identity(index: usize) -> SecretIdentity {
     SecretIdentity::from_text(text(index)).expect("the file holds identities")
 }
 
+/// Returns an identity made at once: its keys are genuine, its address is made up.
+///
+/// Whoever validates it does not believe it; whoever remembers it does.
+///
+/// # Panics
+///
+/// If `index` is a billion or more.
+#[must_use]
+pub fn unproven(index: usize) -> SecretIdentity {
+    let mut secret = [0; 64];
+    secret[..32].copy_from_slice(&zt_crypto::sha384(&[b"agreement", &index.to_be_bytes()])[..32]);
+    secret[32..].copy_from_slice(&zt_crypto::sha384(&[b"signature", &index.to_be_bytes()])[..32]);
+    let [agreement, signing] = [0, 32].map(|at| secret[at..at + 32].try_into().expect("32 bytes"));
+    let public = [zt_crypto::x25519_public(&agreement), zt_crypto::ed25519_public(&signing)];
+    let address = 0x77_0000_0000_u64 + u64::try_from(index).expect("a small number");
+    let text = format!("{address:010x}:0:{}:{}", hex::encode(public.concat()), hex::encode(secret));
+    SecretIdentity::from_text(&text).expect("the keys match")
+}
+
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;

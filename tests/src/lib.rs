@@ -7,10 +7,12 @@
 //! - [`rules`]: a second judgement of frames by rules, and rules to try it on,
 //! - [`wires`]: where a node under test puts what it sends,
 //! - [`identities`]: identities made beforehand,
+//! - [`memory`]: how much memory a test takes,
 //! - [`fuzz_entry`]: what fuzzers feed.
 
 pub mod fuzz_entry;
 pub mod identities;
+pub mod memory;
 pub mod packet;
 pub mod persona;
 pub mod rules;

@@ -1,9 +1,13 @@
 //! Stories in simulated worlds. Each says in its name what is so.
 #![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
+#[global_allocator]
+static MEMORY: zt_tests::memory::Counting = zt_tests::memory::Counting;
+
 mod sim {
     mod bootstrap;
     mod chaos;
+    mod crowd;
     mod determinism;
     mod hostile;
     mod idle;
@@ -13,6 +17,7 @@ mod sim {
     mod paths;
     mod private;
     mod random_rules;
+    mod resolution;
     mod restarts;
     mod rules;
     mod scene;

@@ -316,6 +316,17 @@ pub const SWEEP_PERIOD: Duration = Duration::from_secs(30);
 /// How often members of a group are gathered while few are known (spec 03 §9.5).
 pub const GATHER_PERIOD: Duration = Duration::from_secs(60);
 
+/// When members of a group nobody is known of are gathered again while a multicast waits for them:
+/// so long after the gather before.
+pub const GATHER_RETRY_DELAYS: [Duration; 3] =
+    [Duration::from_millis(250), Duration::from_millis(500), Duration::from_millis(750)];
+
+/// How long after its first configuration a network's groups are gathered again like that.
+///
+/// Members that join together ask for each other before whoever is asked has heard of them. Later
+/// on, a group nobody is in stays so, and asking more often would only cost.
+pub const GATHER_RETRY_PERIOD: Duration = Duration::from_secs(10);
+
 /// Nodes one gather is sent to (spec 03 §9.5).
 pub const GATHER_TARGETS_MAX: usize = 16;
 
@@ -325,8 +336,12 @@ pub const PENDING_MULTICAST_TIMEOUT: Duration = Duration::from_secs(5);
 /// Multicasts that wait, per group (spec 03 §9.5). When full, the oldest is given up.
 pub const PENDING_MULTICASTS_PER_GROUP: usize = 32;
 
-/// Multicasts that wait, per network. When full, the oldest is given up.
-pub const PENDING_MULTICASTS_MAX: usize = 128;
+/// Multicasts that wait, per network: enough for a question about each of [`NEIGHBORS_MAX`] next
+/// hops. When full, the oldest is given up.
+pub const PENDING_MULTICASTS_MAX: usize = 1_024;
+
+/// Bytes of multicasts that wait, per network. When full, the oldest are given up.
+pub const PENDING_MULTICAST_BYTES_MAX: usize = 1024 * 1024;
 
 /// Next hops an L3 port resolves at once. Packets to more are refused as `full`.
 pub const NEIGHBORS_MAX: usize = 1_024;

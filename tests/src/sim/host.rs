@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use zt_protocol::address::Address;
 use zt_protocol::endpoint::Path;
 use zt_protocol::event::{Event, StoreKey};
-use zt_protocol::identity::SecretIdentity;
+use zt_protocol::identity::{Identity, SecretIdentity};
 use zt_protocol::node::{Command, CommandError, Config, Node, Wakeup};
 use zt_protocol::outbox::OwnedFrame;
 use zt_protocol::time::{Instant, UnixMillis};
@@ -51,7 +51,10 @@ pub(super) struct Host {
     pub(super) is_controller: bool,
     /// How far the wall clock is ahead of the world's, in milliseconds.
     pub(super) clock_skew_ms: i64,
+    /// When the world will wake the node.
+    pub(super) scheduled: Option<Instant>,
     identity: SecretIdentityText,
+    public: Identity,
     wires: Wires,
     port: Port,
 }
@@ -72,10 +75,20 @@ impl Host {
             events: Vec::new(),
             is_controller: false,
             clock_skew_ms: 0,
+            scheduled: None,
             identity: identity.to_text().to_string(),
+            public: *identity.public(),
             wires: Wires::default(),
             port: Port::default(),
         }
+    }
+
+    /// Returns what others have saved of this node as a peer (spec 02 §12), without any address.
+    pub(super) fn record(&self) -> Vec<u8> {
+        let mut record = vec![2];
+        record.extend(self.public.to_bytes());
+        record.extend([0, 12, 0, 1, 0, 14, 0, 1, 0, 0]);
+        record
     }
 
     /// Returns the node's identity.

@@ -59,9 +59,11 @@ pub(super) struct Internet {
     pub(super) arrived: BTreeMap<(NodeId, NodeId), u64>,
     /// Where each node's sockets are: `SocketId(n)` is the n-th.
     attached: BTreeMap<NodeId, Vec<(Segment, SocketAddr)>>,
+    /// The same the other way round.
+    sockets: BTreeMap<(Segment, SocketAddr), (NodeId, SocketId)>,
     lans: Vec<Lan>,
     /// How many addresses of the Internet were given out.
-    sites: u8,
+    sites: u16,
     seed: u64,
 }
 
@@ -74,6 +76,7 @@ impl Internet {
             blocked: BTreeSet::new(),
             arrived: BTreeMap::new(),
             attached: BTreeMap::new(),
+            sockets: BTreeMap::new(),
             lans: Vec::new(),
             sites: 0,
             seed,
@@ -83,7 +86,8 @@ impl Internet {
     /// Returns an address of the Internet nobody has.
     fn new_site(&mut self) -> Ipv4Addr {
         self.sites += 1;
-        Ipv4Addr::new(5, self.sites, 0, 1)
+        let [high, low] = self.sites.to_be_bytes();
+        Ipv4Addr::new(5, low, high, 1)
     }
 
     /// Makes a LAN behind a translator of kind `nat`.
@@ -96,7 +100,7 @@ impl Internet {
     /// Attaches `node` to the Internet in place of wherever it was.
     pub(super) fn attach(&mut self, node: NodeId) {
         let address = SocketAddr::new(self.new_site().into(), PORT);
-        self.attached.insert(node, vec![(Segment::Internet, address)]);
+        self.plug_in(node, (Segment::Internet, address));
     }
 
     /// Attaches `node` to `lan` in place of wherever it was.
@@ -108,15 +112,29 @@ impl Internet {
             *hosts += 1;
             Ipv4Addr::new(192, 168, 1, 9 + *hosts).into()
         };
-        let socket = (Segment::Lan(lan), SocketAddr::new(address, PORT));
-        self.attached.insert(node, vec![socket]);
+        self.plug_in(node, (Segment::Lan(lan), SocketAddr::new(address, PORT)));
     }
 
     /// Gives `node` an IPv6 address of the Internet as well, and a socket for it.
     pub(super) fn attach_v6(&mut self, node: NodeId) {
         let [_, site, ..] = self.new_site().octets();
         let address = format!("[2a05:{site:x}::1]:{PORT}").parse().expect("this is an endpoint");
-        self.attached.entry(node).or_default().push((Segment::Internet, address));
+        self.open(node, (Segment::Internet, address));
+    }
+
+    /// Gives `node` one socket in place of those it had.
+    fn plug_in(&mut self, node: NodeId, socket: (Segment, SocketAddr)) {
+        for old in self.attached.remove(&node).unwrap_or_default() {
+            self.sockets.remove(&old);
+        }
+        self.open(node, socket);
+    }
+
+    fn open(&mut self, node: NodeId, socket: (Segment, SocketAddr)) {
+        let sockets = self.attached.entry(node).or_default();
+        let id = SocketId(u32::try_from(sockets.len()).expect("a node has few sockets"));
+        sockets.push(socket);
+        self.sockets.insert(socket, (node, id));
     }
 
     /// Returns the addresses of `node`, as it knows them itself.
@@ -167,10 +185,7 @@ impl Internet {
         datagram: &Datagram,
     ) -> Option<(NodeId, SocketId)> {
         let (segment, destination) = self.enter(now, datagram)?;
-        let (node, socket) = self.attached.iter().find_map(|(&node, sockets)| {
-            let socket = sockets.iter().position(|&at| at == (segment, destination))?;
-            Some((node, SocketId(u32::try_from(socket).expect("a node has few sockets"))))
-        })?;
+        let (node, socket) = *self.sockets.get(&(segment, destination))?;
         if self.blocked.contains(&(datagram.from, node)) {
             return None;
         }

@@ -15,8 +15,8 @@ use super::trace;
 use super::world::{Happening, NodeId, World};
 use crate::wires::Sent;
 
-/// How often nodes may be woken without time passing before they count as stuck.
-const WAKEUPS_AT_ONCE: u32 = 1_000;
+/// How often nodes may be woken, on average, without time passing before they count as stuck.
+const WAKEUPS_AT_ONCE: usize = 1_000;
 
 impl World {
     /// Lets time pass until `settled`, but no longer than `limit`; returns how long it took.
@@ -88,17 +88,28 @@ impl World {
 
     /// Returns who wants to be woken next, and why.
     pub(super) fn earliest_wakeup(&self) -> Option<(NodeId, Wakeup)> {
-        let wakeups = self.hosts.iter().enumerate();
-        wakeups
-            .filter_map(|(index, host)| Some((NodeId(index), host.wakeup()?)))
-            .min_by_key(|(_, wakeup)| wakeup.at)
+        let (&(at, node), &why) = self.wakeups.first_key_value()?;
+        Some((node, Wakeup { at, why }))
+    }
+
+    /// Takes in when `node` wants to be woken, after anything has happened to it.
+    pub(super) fn reschedule(&mut self, node: NodeId) {
+        let host = &mut self.hosts[node.0];
+        let wakeup = host.wakeup();
+        let before = std::mem::replace(&mut host.scheduled, wakeup.map(|wakeup| wakeup.at));
+        if let Some(before) = before {
+            self.wakeups.remove(&(before, node));
+        }
+        if let Some(Wakeup { at, why }) = wakeup {
+            self.wakeups.insert((at, node), why);
+        }
     }
 
     fn wake_up(&mut self, node: NodeId, why: &'static str) {
         self.wakeups_at_once += 1;
         let name = &self.hosts[node.0].name;
         assert!(
-            self.wakeups_at_once < WAKEUPS_AT_ONCE,
+            self.wakeups_at_once < WAKEUPS_AT_ONCE * self.hosts.len(),
             "seed {}: {name} is woken again and again at {:?} for {why}",
             self.seed,
             self.now,
@@ -134,8 +145,9 @@ impl World {
         self.send(node, sent);
     }
 
-    /// Puts what `node` has sent on its way.
+    /// Puts what `node` has sent on its way, after something has happened to it.
     pub(super) fn send(&mut self, node: NodeId, sent: Vec<Sent>) {
+        self.reschedule(node);
         for Sent { path, hops, bytes } in sent {
             self.trace.write_u64(self.now.as_micros());
             self.trace.write_u64(node.0 as u64);

@@ -61,6 +61,8 @@ pub struct World {
     pub(super) trace: Fnv,
     pub(super) rng: Rng,
     pub(super) queue: BTreeMap<(Instant, u64), Happening>,
+    /// Who wants to be woken when, and why.
+    pub(super) wakeups: BTreeMap<(Instant, NodeId), &'static str>,
     /// How many happenings were ever queued; orders those of one instant.
     queued: u64,
     /// Everything that arrived since it was to be recorded.
@@ -71,7 +73,7 @@ pub struct World {
     planet: Option<Planet>,
     networks: u32,
     /// How often nodes were woken since the time last changed.
-    pub(super) wakeups_at_once: u32,
+    pub(super) wakeups_at_once: usize,
 }
 
 /// Who there is.
@@ -90,6 +92,7 @@ impl World {
             trace: Fnv::default(),
             rng: Rng::from_seed(bytes),
             queue: BTreeMap::new(),
+            wakeups: BTreeMap::new(),
             queued: 0,
             recording: None,
             series: Vec::new(),
@@ -159,6 +162,29 @@ impl World {
     pub fn skew_clock(&mut self, node: NodeId, ahead_ms: i64) {
         assert_eq!(self.hosts[node.0].power, Power::New, "clocks are set before the start");
         self.hosts[node.0].clock_skew_ms = ahead_ms;
+    }
+
+    /// Adds nodes with public addresses whose identities nobody would believe who did not know
+    /// them already: see [`acquaint`](Self::acquaint). There can be thousands.
+    pub fn crowd(&mut self, count: usize) -> Vec<NodeId> {
+        let add = |_| {
+            let node = NodeId(self.hosts.len());
+            let identity = identities::unproven(node.0);
+            self.hosts.push(Host::new(format!("member {}", node.0), &identity));
+            self.internet.attach(node);
+            node
+        };
+        (0..count).map(add).collect()
+    }
+
+    /// Lets `a` and `b` remember each other from before the world began. Before they start only.
+    pub fn acquaint(&mut self, a: NodeId, b: NodeId) {
+        for (host, peer) in [(a, b), (b, a)] {
+            assert_eq!(self.hosts[host.0].power, Power::New, "memories are older than the world");
+            let record = self.hosts[peer.0].record();
+            let key = StoreKey::Peer(self.hosts[peer.0].address);
+            self.hosts[host.0].disk.insert(key, record);
+        }
     }
 
     fn add(&mut self, role: &str) -> NodeId {
@@ -280,6 +306,7 @@ impl World {
     pub fn switch_off(&mut self, node: NodeId) {
         self.start();
         self.hosts[node.0].shut_down(self.now, false);
+        self.reschedule(node);
     }
 
     /// Switches `node` on again.
@@ -292,11 +319,13 @@ impl World {
     pub fn sleep(&mut self, node: NodeId) {
         self.start();
         self.hosts[node.0].power = Power::Asleep;
+        self.reschedule(node);
     }
 
     /// Resumes `node`; its timers are late by as long as it slept.
     pub fn wake(&mut self, node: NodeId) {
         self.hosts[node.0].power = Power::On;
+        self.reschedule(node);
     }
 
     /// Starts every node that has not been started yet.

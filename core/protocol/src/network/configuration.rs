@@ -13,8 +13,8 @@ use crate::fastpath::tables::Admission;
 use crate::identity::Directory;
 use crate::limits::{
     CONFIG_CAPABILITIES_MAX, CONFIG_REFRESH_PERIOD, CONFIG_RETRY_DELAYS, CONFIG_RULES_MAX,
-    CONFIG_TAGS_MAX, NETWORK_CHECK_PERIOD, NETWORK_MTU_DEFAULT, PROTOCOL_VERSION,
-    RULES_PER_CAPABILITY_MAX, SOFTWARE_VERSION,
+    CONFIG_TAGS_MAX, GATHER_RETRY_PERIOD, NETWORK_CHECK_PERIOD, NETWORK_MTU_DEFAULT,
+    PROTOCOL_VERSION, RULES_PER_CAPABILITY_MAX, SOFTWARE_VERSION,
 };
 use crate::outbox::{Ctx, Received};
 use crate::rules::Filter;
@@ -184,6 +184,9 @@ impl Network {
         }
         if moved {
             self.neighbors.clear();
+        }
+        if self.config.is_none() {
+            self.settled = ctx.now + GATHER_RETRY_PERIOD;
         }
         self.config = Some(config);
         for (_, member) in self.members.iter_mut() {

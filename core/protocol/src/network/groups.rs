@@ -8,8 +8,9 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use crate::address::{Address, MulticastGroup};
 use crate::error::Rejected;
 use crate::limits::{
-    GATHER_PERIOD, GROUPS_MAX, LIKE_TIMEOUT, LIKES_MAX, LIKES_PER_MEMBER_MAX,
-    PENDING_MULTICAST_TIMEOUT, PENDING_MULTICASTS_MAX, PENDING_MULTICASTS_PER_GROUP,
+    GATHER_PERIOD, GATHER_RETRY_DELAYS, GROUPS_MAX, LIKE_TIMEOUT, LIKES_MAX, LIKES_PER_MEMBER_MAX,
+    PENDING_MULTICAST_BYTES_MAX, PENDING_MULTICAST_TIMEOUT, PENDING_MULTICASTS_MAX,
+    PENDING_MULTICASTS_PER_GROUP,
 };
 use crate::rng::Rng;
 use crate::time::Instant;
@@ -23,6 +24,9 @@ pub(super) struct Groups {
     likes: usize,
     /// Oldest first.
     pending: VecDeque<Pending>,
+    pending_bytes: usize,
+    /// When groups nobody is known of are asked for again, and for the how manieth time.
+    retries: BTreeMap<MulticastGroup, (Instant, usize)>,
 }
 
 #[derive(Debug, Default)]
@@ -76,6 +80,7 @@ impl Groups {
         self.group_mut(group)?.members.insert(member, now);
         self.likes_of.insert(member, of_member + 1);
         self.likes += 1;
+        self.retries.remove(&group);
         Ok(self.take_pending(now, group, member))
     }
 
@@ -122,17 +127,52 @@ impl Groups {
         Ok(due)
     }
 
+    /// Plans to ask for the members of `group` again, of whom none is known, for the `nth` time;
+    /// the first time is 0.
+    ///
+    /// Groups for which that is planned already are left alone.
+    pub(super) fn plan_retry(&mut self, now: Instant, group: MulticastGroup, nth: usize) {
+        if let Some(&delay) = GATHER_RETRY_DELAYS.get(nth) {
+            self.retries.entry(group).or_insert((now + delay, nth));
+        }
+    }
+
+    /// Returns the groups that are to be asked for again, because multicasts wait and nobody is
+    /// known to be in them.
+    pub(super) fn take_retries(&mut self, now: Instant) -> Vec<MulticastGroup> {
+        self.give_up_late(now);
+        let due: Vec<_> = self.retries.extract_if(.., |_, (at, _)| *at <= now).collect();
+        let mut groups = Vec::with_capacity(due.len());
+        for (group, (_, nth)) in due {
+            if self.pending.iter().any(|pending| pending.group == group) {
+                self.plan_retry(now, group, nth + 1);
+                groups.push(group);
+            }
+        }
+        groups
+    }
+
+    /// Returns when [`take_retries`](Self::take_retries) may return something.
+    pub(super) fn next_retry(&self) -> Option<Instant> {
+        self.retries.values().map(|&(at, _)| at).min()
+    }
+
     /// Keeps a multicast for members that will be heard of within a few seconds.
     pub(super) fn hold(&mut self, pending: Pending) {
         self.give_up_late(pending.since);
         let in_group = self.pending.iter().filter(|other| other.group == pending.group).count();
         if in_group >= PENDING_MULTICASTS_PER_GROUP {
             let oldest = self.pending.iter().position(|other| other.group == pending.group);
-            oldest.and_then(|index| self.pending.remove(index));
+            let oldest = oldest.and_then(|index| self.pending.remove(index));
+            self.pending_bytes -= oldest.map_or(0, |oldest| oldest.body.len());
         } else if self.pending.len() >= PENDING_MULTICASTS_MAX {
-            self.pending.pop_front();
+            self.give_up_oldest();
         }
+        self.pending_bytes += pending.body.len();
         self.pending.push_back(pending);
+        while self.pending_bytes > PENDING_MULTICAST_BYTES_MAX {
+            self.give_up_oldest();
+        }
     }
 
     /// Forgets what has expired.
@@ -183,7 +223,13 @@ impl Groups {
                 bodies.push(pending.body.clone());
             }
         }
-        self.pending.retain(|pending| pending.remaining > 0);
+        self.pending.retain(|pending| {
+            let keep = pending.remaining > 0;
+            if !keep {
+                self.pending_bytes -= pending.body.len();
+            }
+            keep
+        });
         bodies
     }
 
@@ -191,8 +237,12 @@ impl Groups {
         while let Some(oldest) = self.pending.front()
             && now.since(oldest.since) >= PENDING_MULTICAST_TIMEOUT
         {
-            self.pending.pop_front();
+            self.give_up_oldest();
         }
+    }
+
+    fn give_up_oldest(&mut self) {
+        self.pending_bytes -= self.pending.pop_front().map_or(0, |oldest| oldest.body.len());
     }
 
     fn group_mut(&mut self, group: MulticastGroup) -> Result<&mut Group, Rejected> {
@@ -274,6 +324,40 @@ mod tests {
 
         assert_eq!(bodies.len(), PENDING_MULTICASTS_PER_GROUP);
         assert_eq!(bodies[0], [3]);
+    }
+
+    #[test]
+    fn what_waits_is_bounded_in_bytes() {
+        let mut groups = Groups::default();
+        for n in 0..1_000 {
+            let body = vec![0; 10_000];
+            groups.hold(Pending { group: group(n), body, ..pending(at(0), 10) });
+        }
+
+        assert_eq!(groups.pending.len(), PENDING_MULTICAST_BYTES_MAX / 10_000);
+        assert_eq!(groups.like(at(1), group(999), member(2)).unwrap().len(), 1);
+        groups.sweep(at(5));
+        assert_eq!((groups.pending.len(), groups.pending_bytes), (0, 0));
+    }
+
+    #[test]
+    fn a_group_nobody_is_known_of_is_asked_for_again_while_a_multicast_waits() {
+        let mut groups = Groups::default();
+        let again = |groups: &mut Groups, millis| groups.take_retries(Instant::from_millis(millis));
+        groups.hold(pending(at(0), 10));
+        groups.plan_retry(at(0), group(1), 0);
+        groups.plan_retry(at(0), group(2), 0);
+
+        assert_eq!(groups.next_retry(), Some(Instant::from_millis(250)));
+        assert_eq!(again(&mut groups, 249), []);
+        assert_eq!(again(&mut groups, 250), [group(1)]);
+        assert_eq!(again(&mut groups, 750), [group(1)]);
+        assert_eq!(again(&mut groups, 1_500), [group(1)]);
+        assert_eq!(groups.next_retry(), None);
+
+        groups.plan_retry(at(2), group(1), 0);
+        groups.like(at(2), group(1), member(2)).unwrap();
+        assert_eq!(groups.next_retry(), None);
     }
 
     #[test]

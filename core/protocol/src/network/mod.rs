@@ -100,6 +100,8 @@ struct Network {
     bridged_groups: BTreeSet<MulticastGroup>,
     /// When all these were last announced to those who are asked for members.
     announced: Option<Instant>,
+    /// Until when others are likely to be joining as well.
+    settled: Instant,
     neighbors: Neighbors,
     /// What the host was last told.
     reported: Option<NetworkStatus>,
@@ -672,6 +674,7 @@ impl Network {
             host_groups: BTreeSet::new(),
             bridged_groups: BTreeSet::new(),
             announced: None,
+            settled: Instant::ZERO,
             neighbors: Neighbors::default(),
             reported: None,
             next_announcement: Instant::ZERO,
@@ -703,6 +706,7 @@ impl Network {
         }
         self.send_due_pushes(ctx);
         self.announce_due(ctx, directory);
+        self.gather_again(ctx);
         self.age_neighbors(ctx);
         self.sweep(ctx, directory);
         self.schedule();
@@ -732,7 +736,8 @@ impl Network {
     fn schedule(&mut self) {
         let announcement =
             (self.admission() != Admission::Nobody).then_some(self.next_announcement);
-        let due = [announcement, self.next_push(), self.neighbors.poll_timeout()];
+        let gather = self.groups.next_retry();
+        let due = [announcement, self.next_push(), gather, self.neighbors.poll_timeout()];
         let due = due.into_iter().flatten().chain([self.request_due()]);
         self.wakeup = due.min().unwrap_or(Instant::FAR_FUTURE);
     }

@@ -290,8 +290,13 @@ impl Network {
         let enough = known.len() >= most;
         let wanted = u32::try_from(known.len())
             .map_or(1, |known| limit.saturating_sub(known).saturating_add(1));
+        let nobody = known.is_empty();
         if !enough && self.groups.gather_due(ctx.now, cast.group, known.len())? {
             self.gather(ctx, cast.group, wanted);
+            if nobody && ctx.now < self.settled {
+                self.groups.plan_retry(ctx.now, cast.group, 0);
+                self.wake_for_gathers();
+            }
         }
 
         let bridges: BTreeSet<_> = self.with_role(Specialist::is_active_bridge).collect();
@@ -348,6 +353,20 @@ impl Network {
         let reached =
             |node: &Address| ctx.tables.peer(*node).is_some_and(|peer| peer.path.is_some());
         self.with_role(Specialist::is_replicator).find(reached)
+    }
+
+    /// Asks again for the members of groups that nobody was known to be in.
+    pub(super) fn gather_again(&mut self, ctx: &mut Ctx<'_>) {
+        let limit = self.config.as_ref().map_or(0, |config| config.multicast_limit);
+        for group in self.groups.take_retries(ctx.now) {
+            self.gather(ctx, group, limit.saturating_add(1));
+        }
+    }
+
+    fn wake_for_gathers(&mut self) {
+        if let Some(due) = self.groups.next_retry() {
+            self.wake_by(due);
+        }
     }
 
     /// Asks those who might know for members of `group`.
