@@ -265,6 +265,12 @@ impl Mac {
         self.0
     }
 
+    /// Returns whether a single device may have this address.
+    #[must_use]
+    pub fn is_station(self) -> bool {
+        !self.is_multicast() && self != Self::ZERO
+    }
+
     /// Returns whether frames to this address go to a group, broadcast included.
     #[must_use]
     pub const fn is_multicast(self) -> bool {

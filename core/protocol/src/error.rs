@@ -114,8 +114,10 @@ rejections! {
     UnknownNetwork = "unknown_network", "this node is not on the network";
     /// The sender has not shown that it is a member of the network.
     NotAMember = "not_a_member", "the sender is not an admitted member";
-    /// The frame's addresses are not the sender's or not this node's to receive.
+    /// The frame comes from a MAC no device may have, or is not this node's to receive.
     BadFrameAddress = "bad_frame_address", "the frame's addresses are not allowed";
+    /// The frame comes from another MAC than the node's that sends it, which is no active bridge.
+    ForeignSource = "foreign_source", "only an active bridge may send for other devices";
     /// The network's rules forbid the frame.
     Filtered = "filtered", "the network's rules forbid the frame";
     /// The frame is larger than the interface or the protocol takes.

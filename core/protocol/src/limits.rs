@@ -286,8 +286,29 @@ pub const ANNOUNCE_SILENT_TIMEOUT: Duration = Duration::from_secs(500);
 /// Multicast groups a host may subscribe to, per network (spec 03 §5.4).
 pub const SUBSCRIPTIONS_MAX: usize = 1_024;
 
-/// Multicast groups of devices behind this node that it answers for, per network.
+/// Multicast groups of devices behind this node that it answers for, per network. When full, it
+/// answers for no further ones; frames to them still reach it, as all do that have few receivers.
 pub const BRIDGED_GROUPS_MAX: usize = 1_024;
+
+/// How long such a group lasts that no device sends to (spec 03 §9.5).
+pub const BRIDGED_GROUP_TIMEOUT: Duration = Duration::from_secs(1_200);
+
+/// Devices whose bridge is remembered, per network, at about 150 bytes each.
+///
+/// When full, the bridge that has most of them gives up the one longest unheard. Frames to devices
+/// that are not remembered go to all bridges.
+pub const STATIONS_MAX: usize = 8_192;
+
+/// Those behind one bridge. When full, the one of them longest unheard is given up.
+pub const STATIONS_PER_BRIDGE_MAX: usize = 1_024;
+
+/// How long a device is remembered that is not heard: the ageing time of Ethernet bridges
+/// (IEEE 802.1Q, table 8-7).
+pub const STATION_TIMEOUT: Duration = Duration::from_secs(300);
+
+/// How often it is noted that a device was heard, so that the data plane need not change the
+/// tables with every frame.
+pub const STATION_RENEWAL_PERIOD: Duration = Duration::from_secs(10);
 
 /// Subscriptions of others that are remembered, per network. Further ones are refused as `full`.
 pub const LIKES_MAX: usize = 65_536;

@@ -81,13 +81,22 @@ fn admitting<'t>(
     if view.admits(rx.from) { Ok(view) } else { Err(Refused::NotAMember(network)) }
 }
 
+/// Whose frame a peer has sent.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Speaker {
+    /// Its own, or one that passes whatever its MACs.
+    Sender,
+    /// That of a device behind it; it is a bridge.
+    Device,
+}
+
 /// Checks that the rules let a frame of `from` pass, that `from` may speak for its source and this
-/// node hear its destination.
+/// node hear its destination; returns whose it is.
 ///
 /// # Errors
 ///
-/// [`Rejected::Filtered`], [`Rejected::BadFrameAddress`], and [`Rejected::TooShort`] for frames
-/// without payload.
+/// [`Rejected::Filtered`], [`Rejected::ForeignSource`], [`Rejected::BadFrameAddress`], and
+/// [`Rejected::TooShort`] for frames without payload.
 pub(crate) fn check(
     tables: &Tables,
     rng: &mut Rng,
@@ -95,24 +104,42 @@ pub(crate) fn check(
     network: NetworkId,
     from: Address,
     frame: Frame<'_>,
-) -> Result<(), Rejected> {
+) -> Result<Speaker, Rejected> {
     let view = tables.network(network).ok_or(Rejected::UnknownNetwork)?;
     if frame.payload.is_empty() {
         return Err(Rejected::TooShort);
     }
-    if frame.source == Mac::ZERO || frame.source == view.mac {
+    if !frame.source.is_station() || frame.source == view.mac {
         return Err(Rejected::BadFrameAddress);
     }
     let direction = Direction::Inbound;
     let crossing = Crossing { network, direction, peer: from, frame, copied: false };
-    let whatever_its_macs = filter::judge(tables, rng, out, crossing)? == Decision::SuperAccept;
+    if filter::judge(tables, rng, out, crossing)? == Decision::SuperAccept {
+        return Ok(Speaker::Sender);
+    }
 
     let own_source = frame.source.to_member(network) == Some(from);
-    let for_us = frame.destination == view.mac
-        || (frame.destination.is_multicast() && view.multicast_limit > 0);
-    let from_bridge = view.bridges.contains(&from);
-    let allowed = whatever_its_macs || if own_source { for_us } else { from_bridge };
-    if allowed { Ok(()) } else { Err(Rejected::BadFrameAddress) }
+    if !own_source && !view.is_bridge(from) {
+        return Err(Rejected::ForeignSource);
+    }
+    if !hears(view, tables.me, own_source, frame.destination) {
+        return Err(Rejected::BadFrameAddress);
+    }
+    Ok(if own_source { Speaker::Sender } else { Speaker::Device })
+}
+
+/// Returns whether frames to `destination` are for this node or for devices behind it.
+///
+/// Behind an L3 port there are none, and its host would take what is not its own for something to
+/// forward.
+fn hears(view: &NetworkView, me: Address, own_source: bool, destination: Mac) -> bool {
+    if destination == view.mac {
+        return true;
+    }
+    if destination.is_multicast() {
+        return !own_source || view.multicast_limit > 0;
+    }
+    view.mode == PortMode::L2 && (!own_source || view.is_bridge(me))
 }
 
 /// What becomes of a frame that may be delivered.

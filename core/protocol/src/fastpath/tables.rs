@@ -85,6 +85,8 @@ pub struct NetworkView {
     pub broadcast: bool,
     /// Members that may send frames of devices behind them.
     pub bridges: BTreeSet<Address>,
+    /// Devices behind other nodes than this, and which of `bridges` each was last heard from.
+    pub stations: HashMap<Mac, StationView, FixedState>,
     /// What is known of other members, admitted or not.
     pub members: HashMap<Address, MemberView, FixedState>,
     /// This node's managed addresses, with prefix lengths.
@@ -106,6 +108,15 @@ pub struct MemberView {
     pub push_due: Instant,
     /// From when on our multicast groups are due to be announced when it is heard.
     pub announce_due: Instant,
+}
+
+/// A device behind a bridge as the data plane sees it.
+#[derive(Clone, Copy, Debug)]
+pub struct StationView {
+    /// The bridge it was last heard from.
+    pub bridge: Address,
+    /// From when on hearing it again has to be noted.
+    pub renew_due: Instant,
 }
 
 impl Tables {
@@ -187,6 +198,19 @@ impl NetworkView {
             Admission::Everybody => true,
             Admission::Members => self.members.get(&peer).is_some_and(|member| member.admitted),
         }
+    }
+
+    /// Returns whether `node` may send frames of devices behind it, and hears frames to any.
+    #[must_use]
+    pub fn is_bridge(&self, node: Address) -> bool {
+        self.bridges.contains(&node)
+    }
+
+    /// Returns whether it has to be noted that the device `mac` is heard from `bridge`.
+    #[must_use]
+    pub fn is_news(&self, now: Instant, mac: Mac, bridge: Address) -> bool {
+        let known = self.stations.get(&mac);
+        known.is_none_or(|known| known.bridge != bridge || known.renew_due <= now)
     }
 
     /// Returns how rules see a frame between `me`, this node, and `peer`. That is

@@ -193,6 +193,7 @@ impl Network {
             member.expire_push();
         }
         self.expose(ctx);
+        self.follow_bridges(ctx);
         self.resubscribe(ctx);
         self.report(ctx);
         self.wake_by(ctx.now);

@@ -14,6 +14,7 @@
 //! Source: spec 03, except §8.
 
 mod adhoc;
+mod bridge;
 mod chunks;
 mod configuration;
 mod credentials;
@@ -31,6 +32,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 
 use foldhash::fast::FixedState;
 
+use self::bridge::{BridgedGroups, Stations};
 use self::chunks::Reassembly;
 use self::configuration::Failure;
 pub use self::credentials::Credentials;
@@ -97,7 +99,9 @@ struct Network {
     /// for the devices behind it.
     own_groups: BTreeSet<MulticastGroup>,
     host_groups: BTreeSet<MulticastGroup>,
-    bridged_groups: BTreeSet<MulticastGroup>,
+    bridged_groups: BridgedGroups,
+    /// Which bridges devices elsewhere are behind.
+    stations: Stations,
     /// When all these were last announced to those who are asked for members.
     announced: Option<Instant>,
     /// Until when others are likely to be joining as well.
@@ -410,6 +414,15 @@ impl Networks {
         }
     }
 
+    /// Takes in that the device `mac` was heard from `bridge`, which is one.
+    ///
+    /// Needed when [`NetworkView::is_news`] says so.
+    pub fn learn_station(&mut self, ctx: &mut Ctx<'_>, id: NetworkId, mac: Mac, bridge: Address) {
+        if let Ok(network) = self.network(id) {
+            network.learn_station(ctx, mac, bridge);
+        }
+    }
+
     /// Announces our multicast groups to `to` if they are due, after a frame of it was accepted.
     ///
     /// Due for whoever the data plane knows no [`MemberView`] of, and from `announce_due` on.
@@ -651,6 +664,7 @@ impl Network {
             multicast_limit: 0,
             broadcast: false,
             bridges: BTreeSet::new(),
+            stations: HashMap::with_hasher(hasher.clone()),
             members: HashMap::with_hasher(hasher.clone()),
             addresses: Vec::new(),
             routes: Vec::new(),
@@ -672,7 +686,8 @@ impl Network {
             groups: Groups::default(),
             own_groups: BTreeSet::new(),
             host_groups: BTreeSet::new(),
-            bridged_groups: BTreeSet::new(),
+            bridged_groups: BridgedGroups::default(),
+            stations: Stations::default(),
             announced: None,
             settled: Instant::ZERO,
             neighbors: Neighbors::default(),
@@ -722,6 +737,7 @@ impl Network {
         }
         self.next_sweep = ctx.now + SWEEP_PERIOD;
         self.groups.sweep(ctx.now);
+        self.age_bridged(ctx);
         let Some(config) = &self.config else { return };
         self.members.sweep(config, directory);
         self.conceal_forgotten(ctx);

@@ -14,8 +14,8 @@ use crate::fastpath::filter::{self, Crossing};
 use crate::fastpath::tables::Admission;
 use crate::identity::Directory;
 use crate::limits::{
-    ANNOUNCE_PERIOD, ANNOUNCE_SILENT_TIMEOUT, BODY_LEN_SENT_MAX, BRIDGED_GROUPS_MAX,
-    GATHER_TARGETS_MAX, NETWORK_CHECK_PERIOD, SUBSCRIPTIONS_MAX,
+    ANNOUNCE_PERIOD, ANNOUNCE_SILENT_TIMEOUT, BODY_LEN_SENT_MAX, GATHER_TARGETS_MAX,
+    NETWORK_CHECK_PERIOD, SUBSCRIPTIONS_MAX,
 };
 use crate::neighbor::{arp, ndp};
 use crate::outbox::{Ctx, OwnedFrame, Received};
@@ -90,8 +90,8 @@ impl Network {
     pub(super) fn all_groups(&self) -> BTreeSet<MulticastGroup> {
         let broadcasts = self.config.as_ref().is_some_and(|config| config.broadcast());
         let implicit = broadcasts.then_some(MulticastGroup::BROADCAST);
-        let explicit = [&self.own_groups, &self.host_groups, &self.bridged_groups];
-        explicit.into_iter().flatten().copied().chain(implicit).collect()
+        let explicit = self.own_groups.iter().chain(&self.host_groups);
+        explicit.chain(self.bridged_groups.iter()).copied().chain(implicit).collect()
     }
 
     /// Returns who is told of all groups because others ask it for members: the controller, the
@@ -113,7 +113,7 @@ impl Network {
     }
 
     /// Tells everybody who should know of groups this node was not in before.
-    fn announce_new(&self, ctx: &mut Ctx<'_>, groups: &[MulticastGroup]) {
+    pub(super) fn announce_new(&self, ctx: &mut Ctx<'_>, groups: &[MulticastGroup]) {
         if groups.is_empty() || self.admission() == Admission::Nobody {
             return;
         }
@@ -212,7 +212,7 @@ impl Network {
         };
         let bridged = frame.source != self.mac;
         if bridged && !self.is_bridge(ctx.me.address()) {
-            return Err(Rejected::BadFrameAddress);
+            return Err(Rejected::ForeignSource);
         }
         let Frame { destination, ethertype, payload, .. } = frame;
         let asked = if ethertype == ETHERTYPE_ARP { arp::target_of_request(payload) } else { None };
@@ -263,12 +263,6 @@ impl Network {
         let copied = direction == Direction::Outbound && peer != Address::NULL;
         let crossing = Crossing { network: self.id, direction, peer, frame, copied };
         filter::judge(ctx.tables, ctx.rng, ctx.out, crossing).map(drop)
-    }
-
-    fn learn_bridged_group(&mut self, ctx: &mut Ctx<'_>, group: MulticastGroup) {
-        if self.bridged_groups.len() < BRIDGED_GROUPS_MAX && self.bridged_groups.insert(group) {
-            self.announce_new(ctx, &[group]);
-        }
     }
 
     /// Gets `cast` to as many members of its group as may have it: by a replicator if there is
@@ -440,7 +434,8 @@ impl Network {
             [] => Ok(()),
             payload => self.take_frame(ctx, rx, message, payload),
         };
-        if delivered == Err(Rejected::BadFrameAddress) {
+        // A sender that misuses addresses gets no answer.
+        if let Err(Rejected::BadFrameAddress | Rejected::ForeignSource) = delivered {
             return delivered;
         }
         if message.gather_limit > 0 {
@@ -465,8 +460,7 @@ impl Network {
         let source = message.source.unwrap_or(senders);
         let group = message.group;
         let ethertype = message.ethertype;
-        let speakable = !source.is_multicast() && source != Mac::ZERO && source != self.mac;
-        if !group.mac.is_multicast() || !speakable {
+        if !group.mac.is_multicast() || !source.is_station() || source == self.mac {
             return Err(Rejected::BadFrameAddress);
         }
 
@@ -476,8 +470,11 @@ impl Network {
         } else {
             Ok(())
         };
-        if source != senders && !self.is_bridge(rx.from) {
-            return Err(Rejected::BadFrameAddress);
+        if source != senders {
+            if !self.is_bridge(rx.from) {
+                return Err(Rejected::ForeignSource);
+            }
+            self.learn_station(ctx, source, rx.from);
         }
         let frame = message.frame(senders);
         self.ask_rules(ctx, Direction::Inbound, rx.from, frame)?;

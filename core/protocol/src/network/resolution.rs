@@ -122,7 +122,7 @@ impl Network {
     fn handle_arp(&mut self, ctx: &mut Ctx<'_>, arp: Arp) -> Result<(), Rejected> {
         match arp {
             Arp::Request { sender, target } => {
-                if self.has_address(target.into()) && is_station(sender.0) {
+                if self.has_address(target.into()) && sender.0.is_station() {
                     let reply = arp::reply(self.mac, target, sender);
                     self.send_frame(ctx, sender.0, ETHERTYPE_ARP, reply);
                 }
@@ -149,7 +149,7 @@ impl Network {
 
     /// Takes in that `ip` is said to be at `mac`, if that was asked.
     fn handle_answer(&mut self, ctx: &mut Ctx<'_>, ip: IpAddr, mac: Mac) -> Result<(), Rejected> {
-        if !is_station(mac) || mac == self.mac {
+        if !mac.is_station() || mac == self.mac {
             return Err(Rejected::BadFrameAddress);
         }
         let answered = self.neighbors.answered(ctx.now, ip, mac);
@@ -224,11 +224,6 @@ impl Network {
         let frame = OwnedFrame { network, destination, source, ethertype, payload };
         ctx.out.frames.push_back(frame);
     }
-}
-
-/// Returns whether a single station may have `mac`.
-fn is_station(mac: Mac) -> bool {
-    !mac.is_multicast() && mac != Mac::ZERO
 }
 
 /// An address of one of the two families.

@@ -4,7 +4,7 @@
 
 use crate::address::Address;
 use crate::error::Rejected;
-use crate::fastpath::deliver::{self, Admitted, Delivery, Refused};
+use crate::fastpath::deliver::{self, Admitted, Delivery, Refused, Speaker};
 use crate::fastpath::inbound::Inbound;
 use crate::network::Credentials;
 use crate::node::control::{Control, Known, Shared};
@@ -224,10 +224,15 @@ impl Control {
         let view = tables.network(network).ok_or(Rejected::UnknownNetwork)?;
         let announce_due =
             view.members.get(&rx.from).is_none_or(|member| member.announce_due <= now);
-        let delivery = deliver::check(tables, rng, out, network, rx.from, frame)
-            .and_then(|()| deliver::deliver(view, network, frame, sink));
+        let checked = deliver::check(tables, rng, out, network, rx.from, frame);
+        let bridged = checked == Ok(Speaker::Device);
+        let learned = bridged && view.is_news(now, frame.source, rx.from);
+        let delivery = checked.and_then(|_| deliver::deliver(view, network, frame, sink));
 
         let ctx = &mut self.shared.ctx(now);
+        if learned {
+            self.networks.learn_station(ctx, network, frame.source, rx.from);
+        }
         let delivery = match delivery {
             Ok(Delivery::Neighbor) => self.networks.handle_neighbor(ctx, network, frame),
             delivery => delivery.map(drop),
@@ -236,7 +241,8 @@ impl Control {
             self.networks.announce(ctx, network, rx.from);
         }
         // A sender that misuses addresses gets no answer.
-        if wants_ack && delivery != Err(Rejected::BadFrameAddress) {
+        let misused = matches!(delivery, Err(Rejected::BadFrameAddress | Rejected::ForeignSource));
+        if wants_ack && !misused {
             ctx.out.send(rx.from, Verb::Ok, frame::acknowledge(rx.packet_id, network));
         }
         self.drain(now, transmit, sink);

@@ -7,7 +7,7 @@ use crate::error::Rejected;
 use crate::fastpath::filter::{self, Crossing};
 use crate::fastpath::next_hop::{self, NextHop};
 use crate::fastpath::outbound::{self, Envelope};
-use crate::fastpath::tables::{Admission, NetworkView};
+use crate::fastpath::tables::{Admission, NetworkView, StationView};
 use crate::limits::BRIDGE_RECIPIENTS_MAX;
 use crate::node::control::{Control, Shared};
 use crate::outbox::OwnedFrame;
@@ -43,6 +43,10 @@ impl Control {
     }
 
     /// Sends an Ethernet frame the host wrote to an L2 port.
+    ///
+    /// What counts is the MACs and the payload's length. A VLAN tag is part of the payload: it says
+    /// nothing about who may send, and leaves the tagged packet four bytes less than the MTU, as it
+    /// does in the reference. Frames need no minimal length; one without payload has nothing to say.
     pub(super) fn host_frame(
         &mut self,
         now: Instant,
@@ -51,9 +55,16 @@ impl Control {
         transmit: &mut impl Transmit,
     ) -> Result<(), Rejected> {
         let view = self.open_port(network, frame.payload)?;
-        // Only bridges may send for devices behind them, and this node is none.
+        if frame.payload.is_empty() {
+            return Err(Rejected::TooShort);
+        }
         if frame.source != view.mac {
-            return Err(Rejected::BadFrameAddress);
+            if !view.is_bridge(self.shared.tables.me) {
+                return Err(Rejected::ForeignSource);
+            }
+            if !frame.source.is_station() {
+                return Err(Rejected::BadFrameAddress);
+            }
         }
         self.send_frame(now, network, frame, transmit)
     }
@@ -70,7 +81,8 @@ impl Control {
         Ok(view)
     }
 
-    /// Sends a frame from this node's own MAC to whoever its destination names.
+    /// Sends a frame of this node, or of a device it is a bridge for, to whoever its destination
+    /// names.
     pub(super) fn send_frame(
         &mut self,
         now: Instant,
@@ -91,7 +103,7 @@ impl Control {
                 self.ask_rules(network, member, frame, false)?;
                 self.send_to_member(now, network, member, frame, transmit)
             }
-            None => self.send_to_bridges(network, frame),
+            None => self.send_towards_device(now, network, frame, transmit),
         }
     }
 
@@ -120,44 +132,91 @@ impl Control {
         transmit: &mut impl Transmit,
     ) -> Result<(), Rejected> {
         let view = self.shared.tables.network(network).ok_or(Rejected::UnknownNetwork)?;
+        let bridged = frame.source != view.mac;
         if view.members.get(&member).is_none_or(|known| known.push_due <= now) {
             self.networks.push_credentials(&mut self.shared.ctx(now), network, member);
         }
-        let header = PlainFrame::header(network, frame.ethertype);
-        let waiting = !self.shared.out.packets.is_empty();
-        let path = self.way_to(now, member);
-        if let (false, Some(path), Some(peer)) = (waiting, path, self.shared.tables.peer(member)) {
-            let (nonce, source) = (self.shared.rng.u64(), self.shared.tables.me);
-            let (cipher, verb) = (peer.cipher(), Verb::Frame);
-            let envelope = Envelope { nonce, destination: member, source, cipher, verb };
-            let body: &[&[u8]] = &[&header, frame.payload];
-            return outbound::send(&peer.keys, envelope, body, path, transmit).map(|_| ());
+        if bridged {
+            return self.send_extended(now, network, member, frame, transmit);
         }
-        // Behind the credentials, or until there is a path.
-        let body = [&header, frame.payload].concat();
-        self.shared.out.send(member, Verb::Frame, body);
-        Ok(())
+        let header = PlainFrame::header(network, frame.ethertype);
+        self.send_packet(now, member, Verb::Frame, [&header, frame.payload], transmit)
     }
 
-    /// Sends a frame for a device that is no member to the bridges it may be behind.
-    fn send_to_bridges(&mut self, network: NetworkId, frame: Frame<'_>) -> Result<(), Rejected> {
+    /// Sends a frame for a device that is no member to the bridge it is behind, or, while that is
+    /// not known, to all it may be behind.
+    fn send_towards_device(
+        &mut self,
+        now: Instant,
+        network: NetworkId,
+        frame: Frame<'_>,
+        transmit: &mut impl Transmit,
+    ) -> Result<(), Rejected> {
         self.ask_rules(network, Address::NULL, frame, false)?;
-        let view = self.shared.tables.network(network).ok_or(Rejected::UnknownNetwork)?;
-        let me = self.shared.tables.me;
-        let bridges = view.bridges.iter().copied().filter(|&bridge| bridge != me);
-        let bridges: Vec<Address> = bridges.take(BRIDGE_RECIPIENTS_MAX).collect();
-        if bridges.is_empty() {
-            return Err(Rejected::NoRoute);
+        let Shared { tables, rng, .. } = &mut self.shared;
+        let view = tables.network(network).ok_or(Rejected::UnknownNetwork)?;
+        if let Some(&StationView { bridge, .. }) = view.stations.get(&frame.destination) {
+            return self.send_to_bridge(now, network, bridge, frame, transmit);
         }
+        let others = view.bridges.iter().copied().filter(|&bridge| bridge != tables.me);
+        let mut bridges: Vec<Address> = others.collect();
+        if bridges.len() > BRIDGE_RECIPIENTS_MAX {
+            rng.shuffle(&mut bridges);
+            bridges.truncate(BRIDGE_RECIPIENTS_MAX);
+        }
+        let mut outcome = Err(Rejected::NoRoute);
+        for bridge in bridges {
+            let sent = self.send_to_bridge(now, network, bridge, frame, transmit);
+            outcome = if outcome.is_ok() { outcome } else { sent };
+        }
+        outcome
+    }
+
+    fn send_to_bridge(
+        &mut self,
+        now: Instant,
+        network: NetworkId,
+        bridge: Address,
+        frame: Frame<'_>,
+        transmit: &mut impl Transmit,
+    ) -> Result<(), Rejected> {
+        self.ask_rules(network, bridge, frame, true)?;
+        self.send_extended(now, network, bridge, frame, transmit)
+    }
+
+    /// Sends a frame together with its MACs, at least one of which is not a member's.
+    fn send_extended(
+        &mut self,
+        now: Instant,
+        network: NetworkId,
+        to: Address,
+        frame: Frame<'_>,
+        transmit: &mut impl Transmit,
+    ) -> Result<(), Rejected> {
         let Frame { destination, source, ethertype, payload } = frame;
         let header = ExtFrame::header(network, destination, source, ethertype);
-        let body = [&header, payload].concat();
-        for bridge in bridges {
-            if self.ask_rules(network, bridge, frame, true).is_err() {
-                continue;
-            }
-            self.shared.out.send(bridge, Verb::ExtFrame, body.clone());
+        self.send_packet(now, to, Verb::ExtFrame, [&header, payload], transmit)
+    }
+
+    /// Seals a frame into the driver's buffer, if there is a way to send it and nothing that has to
+    /// go first.
+    fn send_packet(
+        &mut self,
+        now: Instant,
+        to: Address,
+        verb: Verb,
+        body: [&[u8]; 2],
+        transmit: &mut impl Transmit,
+    ) -> Result<(), Rejected> {
+        let waiting = !self.shared.out.packets.is_empty();
+        let path = self.way_to(now, to);
+        if let (false, Some(path), Some(peer)) = (waiting, path, self.shared.tables.peer(to)) {
+            let (nonce, source) = (self.shared.rng.u64(), self.shared.tables.me);
+            let envelope = Envelope { nonce, destination: to, source, cipher: peer.cipher(), verb };
+            return outbound::send(&peer.keys, envelope, &body, path, transmit).map(|_| ());
         }
+        // Behind the credentials, or until there is a path.
+        self.shared.out.send(to, verb, body.concat());
         Ok(())
     }
 }

@@ -1,5 +1,6 @@
 //! Stories of one member, with the controller and the other members played by the test.
 
+mod bridges;
 mod configuration;
 mod credentials;
 mod multicasts;
