@@ -37,14 +37,25 @@ pub const RELAY_HOPS_MAX: u8 = 3;
 /// `reassembly_overflow`.
 pub const REASSEMBLY_SLOTS: usize = 64;
 
-/// How many of those one source address may hold, so that one sender cannot displace the others.
-pub const REASSEMBLY_SLOTS_PER_SOURCE: usize = 32;
+/// How many of those one path may hold, so that one sender cannot displace the others.
+pub const REASSEMBLY_SLOTS_PER_PATH: usize = 32;
+
+/// How many copies of a packet's parts are kept that differ from the first of their number. More
+/// are dropped as `duplicate_fragment`.
+///
+/// One for each part of a full frame. A packet is tried with every combination, so at most 8 times
+/// whatever anybody injects.
+pub const FRAGMENT_ALTERNATIVES_MAX: usize = 3;
+
+/// Room for all copies of a packet's parts together, in bytes. More are dropped as `too_long`.
+pub const REASSEMBLY_SLOT_LEN_MAX: usize =
+    PACKET_LEN_MAX + FRAGMENT_ALTERNATIVES_MAX * PHYSICAL_MTU;
 
 /// How long a packet may wait for its missing fragments.
 pub const REASSEMBLY_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// What reassembly can pin at worst, in bytes.
-const REASSEMBLY_BYTES_MAX: usize = REASSEMBLY_SLOTS * PACKET_LEN_MAX;
+const REASSEMBLY_BYTES_MAX: usize = REASSEMBLY_SLOTS * REASSEMBLY_SLOT_LEN_MAX;
 
 // A network extension on a phone lives in 50 MiB; reassembly may have no more than 1 of them.
 const _: () = assert!(REASSEMBLY_BYTES_MAX <= 1024 * 1024);

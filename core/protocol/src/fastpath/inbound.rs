@@ -6,7 +6,7 @@ use crate::address::Address;
 use crate::compress;
 use crate::endpoint::Path;
 use crate::error::Rejected;
-use crate::fastpath::reassembly::{Part, Reassembly};
+use crate::fastpath::reassembly::{Complete, Part, Reassembly};
 use crate::fastpath::relay::{self, Hops, Relayed};
 use crate::fastpath::tables::Tables;
 use crate::limits::{HEADER_LEN, PACKET_LEN_MAX};
@@ -48,13 +48,15 @@ pub(crate) enum Inbound<'a> {
 /// Takes datagrams in, one at a time.
 pub(crate) struct Intake {
     reassembly: Reassembly,
+    /// The packet at hand, if it came in several datagrams.
+    whole: Vec<u8>,
     /// The payload of the packet at hand, if it came compressed.
     plain: Vec<u8>,
 }
 
 impl Intake {
     pub(crate) const fn new() -> Self {
-        Self { reassembly: Reassembly::new(), plain: Vec::new() }
+        Self { reassembly: Reassembly::new(), whole: Vec::new(), plain: Vec::new() }
     }
 
     /// Says what `datagram` is, opening it in place if it can be.
@@ -108,9 +110,30 @@ impl Intake {
             }
         };
         match self.reassembly.insert(now, path, part)? {
-            Some((path, packet)) => open(&mut self.plain, tables, path, packet),
+            Some(complete) => self.open_complete(tables, path, &complete),
             None => Ok(Inbound::Incomplete),
         }
+    }
+
+    /// Opens a packet that came in parts, in whichever way of putting it together it can be.
+    ///
+    /// The parts are kept while none is found: the genuine one may be under way.
+    fn open_complete<'a>(
+        &'a mut self,
+        tables: &Tables,
+        path: Path,
+        complete: &Complete,
+    ) -> Result<Inbound<'a>, Rejected> {
+        let mut outcome = Err(Rejected::BadFragment);
+        for choice in complete.choices() {
+            self.reassembly.assemble(complete, choice, &mut self.whole);
+            outcome = unlock(tables, &mut self.whole);
+            if outcome == Ok(Lock::Opened) {
+                self.reassembly.release(complete);
+                break;
+            }
+        }
+        describe(&mut self.plain, path, &mut self.whole, outcome?)
     }
 
     /// Tries again a packet that waited for its sender's identity.
@@ -144,13 +167,19 @@ fn pass_on<'a>(
     relay::relay(tables, source, destination, hops, transmit).map(Inbound::Relayed)
 }
 
-/// Opens a whole packet for this node.
-fn open<'a>(
-    plain: &'a mut Vec<u8>,
-    tables: &Tables,
-    path: Path,
-    packet: &'a mut [u8],
-) -> Result<Inbound<'a>, Rejected> {
+/// How a whole packet for this node is locked.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Lock {
+    /// It was, and has been opened: the packet is authentic.
+    Opened,
+    /// With a key that comes with it.
+    Hello,
+    /// With a key that is not known.
+    Unknown(Address),
+}
+
+/// Opens a whole packet in place if the key is known.
+fn unlock(tables: &Tables, packet: &mut [u8]) -> Result<Lock, Rejected> {
     let (header, _) = Header::split(packet)?;
     let source = header.source;
     if source.is_reserved() {
@@ -158,13 +187,37 @@ fn open<'a>(
     }
     let cipher = header.cipher()?;
     if cipher == Cipher::Authenticated && header.verb() == Some(Verb::Hello) {
-        return Ok(Inbound::Hello { path, packet });
+        return Ok(Lock::Hello);
     }
     let Some(peer) = tables.peer(source) else {
-        return Ok(Inbound::FromStranger { source, path, packet });
+        return Ok(Lock::Unknown(source));
     };
-    suite::open(&peer.keys, packet)?;
-    opened(plain, path, packet)
+    suite::open(&peer.keys, packet).map(|()| Lock::Opened)
+}
+
+/// Says what a packet is that was [unlocked](unlock).
+fn describe<'a>(
+    plain: &'a mut Vec<u8>,
+    path: Path,
+    packet: &'a mut [u8],
+    lock: Lock,
+) -> Result<Inbound<'a>, Rejected> {
+    match lock {
+        Lock::Opened => opened(plain, path, packet),
+        Lock::Hello => Ok(Inbound::Hello { path, packet }),
+        Lock::Unknown(source) => Ok(Inbound::FromStranger { source, path, packet }),
+    }
+}
+
+/// Opens a whole packet for this node.
+fn open<'a>(
+    plain: &'a mut Vec<u8>,
+    tables: &Tables,
+    path: Path,
+    packet: &'a mut [u8],
+) -> Result<Inbound<'a>, Rejected> {
+    let lock = unlock(tables, packet)?;
+    describe(plain, path, packet, lock)
 }
 
 /// Reads the header of a packet that is authentic and decompresses its body if need be.
@@ -184,4 +237,83 @@ fn opened<'a>(
     let verb = header.verb().unwrap_or(Verb::Nop);
     let (from, hops, packet_id) = (header.source, header.hops(), header.id.get());
     Ok(Inbound::Opened(Received { from, path, hops, verb, packet_id, body }))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use proptest::prelude::*;
+    use zt_crypto::PeerKey;
+
+    use super::*;
+    use crate::endpoint::SocketId;
+    use crate::fastpath::outbound::{self, Envelope};
+    use crate::fastpath::tables::PeerView;
+    use crate::suite::PeerKeys;
+    use crate::transmit::Cut;
+
+    /// Keeps the datagrams of the last packet.
+    #[derive(Default)]
+    struct Wire {
+        datagram_len: usize,
+        bytes: Vec<u8>,
+    }
+
+    impl Transmit for Wire {
+        fn reserve(&mut self, _: Path, cut: Cut) -> Option<&mut [u8]> {
+            self.datagram_len = cut.datagram_len;
+            self.bytes = vec![0; cut.total_len];
+            Some(&mut self.bytes)
+        }
+
+        fn send_short_lived(&mut self, _: Path, _: u8, _: &[u8]) {}
+    }
+
+    proptest! {
+        /// Whoever sees the packet ID forges up to three of the parts, or what they say of their
+        /// number, and gets them in before or after the genuine ones.
+        #[test]
+        fn forged_fragments_do_not_spoil_the_packet(
+            len in 1_500_usize..4_000,
+            cipher in prop::sample::select(vec![Cipher::Salsa, Cipher::AesGmacSiv]),
+            forged in prop::collection::btree_set(0_usize..3, 1..=3),
+            order: u64,
+        ) {
+            let keys = Arc::new(PeerKeys::new(&PeerKey::from_bytes([7; 48])));
+            let (me, from) = (Address::from([1, 2, 3, 4, 5]), Address::from([6, 7, 8, 9, 10]));
+            let mut tables = Tables::new(me, 1);
+            let view = PeerView { keys: Arc::clone(&keys), takes_aes: true, path: None };
+            tables.insert_peer(from, view);
+            let path = Path { local: SocketId(0), remote: ([192, 0, 2, 1], 9993).into() };
+            let body = vec![0xa5; len];
+            let verb = Verb::Echo;
+            let envelope = Envelope { nonce: 99, destination: me, source: from, cipher, verb };
+            let mut wire = Wire::default();
+            outbound::send(&keys, envelope, &[&body], path, &mut wire).unwrap();
+
+            let mut arriving: Vec<Vec<u8>> =
+                wire.bytes.chunks(wire.datagram_len).map(<[u8]>::to_vec).collect();
+            let genuine = arriving.len();
+            for number in forged.into_iter().filter(|&number| number < genuine) {
+                let mut forgery = arriving[number].clone();
+                forgery[wire.datagram_len / 2] ^= 1;
+                arriving.push(forgery);
+            }
+            let mut rng = crate::rng::Rng::from_seed([order as u8; 32]);
+            rng.shuffle(&mut arriving);
+            let mut intake = Intake::new();
+            let mut delivered = 0;
+            for mut datagram in arriving {
+                let now = Instant::ZERO;
+                let inbound = intake.take(&tables, now, path, &mut datagram, &mut Wire::default());
+                if let Ok(Inbound::Opened(rx)) = inbound {
+                    prop_assert_eq!(rx.body, &body);
+                    delivered += 1;
+                }
+            }
+
+            prop_assert_eq!(delivered, 1);
+        }
+    }
 }

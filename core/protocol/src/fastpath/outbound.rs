@@ -152,10 +152,11 @@ mod tests {
                 };
                 if cut.count == 1 {
                     whole = Some(datagram.to_vec());
-                } else if let Some((_, packet)) =
+                } else if let Some(complete) =
                     reassembly.insert(Instant::ZERO, path(), part).unwrap()
                 {
-                    whole = Some(packet.to_vec());
+                    let choice = complete.choices().next().unwrap();
+                    reassembly.assemble(&complete, choice, whole.insert(Vec::new()));
                 }
             }
             let mut packet = whole.unwrap();
