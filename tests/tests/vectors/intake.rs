@@ -24,6 +24,14 @@ pub(crate) fn packet_reject(file: &Value, report: &mut Report) {
                     assert_eq!(node.node.drops().of(Rejected::UntrustedPath), 1);
                 });
             }
+            "frag-total-mismatch-first-larger" => {
+                let reason = "part 1 says how many parts there are, not whichever came last";
+                report.stricter(name(case), reason, || {
+                    let (mut node, _) = receiver(file, case);
+                    assert!(feed(&mut node, file, &datagrams(case)).is_empty());
+                });
+            }
+            "frag-total-mismatch-larger" => report.case(name(case), || unspoiled(file, case)),
             "length-10025" => report.case(name(case), || too_long(file, case)),
             "frag-2-large-parts" => report.not_run(name(case), "its datagrams are not in the file"),
             "replay-accepted" => report.case(name(case), || replayed(file, case)),
@@ -106,6 +114,18 @@ fn too_long(file: &Value, case: &Value) {
 
     assert_replies(case, &sent);
     assert_eq!(node.node.drops().of(Rejected::TooLong), 1);
+}
+
+/// The reference gives up a packet when a later fragment, which anybody could have forged, says
+/// that there are more; ours takes it.
+fn unspoiled(file: &Value, case: &Value) {
+    let (mut node, _) = receiver(file, case);
+
+    let sent = feed(&mut node, file, &datagrams(case));
+
+    let answers = |reply: &&Reply| reply.packet.as_ref().unwrap().verb == verbs::OK;
+    assert_eq!(sent.iter().filter(answers).count(), 1);
+    assert!(!flag(case, "accepted"));
 }
 
 fn replayed(file: &Value, case: &Value) {
