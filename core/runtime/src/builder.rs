@@ -15,6 +15,7 @@ use crate::clock::Clock;
 use crate::driver::Driver;
 use crate::events::Events;
 use crate::handle::{Handle, Shared};
+use crate::host::{Host, Machine};
 use crate::limits::REQUESTS_MAX;
 use crate::store::{Home, HomeError, Records, Watch};
 use crate::udp::{Bind, BindError, Sockets};
@@ -124,6 +125,9 @@ impl Builder {
         let (home, planet) = (self.home.clone(), self.planet);
         let state = tokio::task::spawn_blocking(move || State::load(&home, planet));
         let state = state.await.map_err(|_| StartError::Runtime)??;
+        let (journal, bound) = (self.home.host_journal(), sockets.bound());
+        let machine = tokio::task::spawn_blocking(move || Machine::take_over(journal, &bound));
+        let machine = machine.await.map_err(|_| StartError::Runtime)?;
 
         let records = Arc::new(Records::new(self.home.clone()));
         let watch = if self.controller { Some(Watch::start(Arc::clone(&records))?) } else { None };
@@ -148,7 +152,9 @@ impl Builder {
             platform: PLATFORM,
         };
         let node = Node::new(state.identity, config, seed()?, now, unix);
-        let driver = Driver { node, clock, sockets, records, watch, requests: received, events };
+        let host = Host::start(machine);
+        let driver =
+            Driver { node, clock, sockets, host, records, watch, requests: received, events };
         tokio::spawn(async move {
             driver.run().await;
             drop(alive);

@@ -23,6 +23,7 @@ use zt_protocol::transmit::PortMode;
 
 use crate::clock::Clock;
 use crate::events::{Closing, Event, Events};
+use crate::host::Host;
 use crate::limits::LOCAL_ADDRESSES_REFRESH;
 use crate::port::{Attached, HostBatch, Port, Ports};
 use crate::request::{Losses, Request, RequestError};
@@ -35,6 +36,7 @@ pub(crate) struct Driver {
     pub(crate) node: Node,
     pub(crate) clock: Clock,
     pub(crate) sockets: Sockets,
+    pub(crate) host: Host,
     pub(crate) records: Arc<Records>,
     /// `None` if this node controls no networks.
     pub(crate) watch: Option<Watch>,
@@ -51,6 +53,7 @@ struct Running {
     out: GsoQueue,
     ports: Ports,
     from_host: HostBatch,
+    host: Host,
     records: Arc<Records>,
     saver: Saver,
     watch: Option<Watch>,
@@ -91,6 +94,7 @@ impl Driver {
             out: GsoQueue::default(),
             ports: Ports::default(),
             from_host: HostBatch::new(),
+            host: self.host,
             records: self.records,
             saver,
             watch: self.watch,
@@ -152,6 +156,8 @@ impl Running {
         let now = self.clock.now();
         self.command(now, Command::Flush);
         self.settle().await;
+        // What depends on the interfaces goes before them.
+        self.host.finish().await;
         self.ports.clear();
         self.saver.finish().await;
     }
@@ -171,20 +177,30 @@ impl Running {
             event::Event::Network(status) => {
                 let plan = TunPlan::new(&status, &Settings::default());
                 self.ports.configure(status.id, &plan);
-                self.sockets.set_virtual_addresses(self.ports.addresses());
+                self.ports_changed();
                 self.events.push(Event::Network(status));
             }
             event::Event::NetworkLeft(network) => {
                 self.ports.detach(network);
-                self.sockets.set_virtual_addresses(self.ports.addresses());
+                self.ports_changed();
                 self.events.push(Event::NetworkLeft(network));
             }
-            event::Event::Online(online) => self.events.push(Event::Online(online)),
+            event::Event::Online(online) => {
+                self.ports.set_online(online);
+                self.ports_changed();
+                self.events.push(Event::Online(online));
+            }
             event::Event::Peer { address, path } => self.events.push(Event::Peer { address, path }),
             event::Event::IdentityCollision => self.events.push(Event::IdentityCollision),
             // The enum may grow; what a host cannot act on yet it need not see.
             _ => log::debug!(event:?; "an event is not passed on"),
         }
+    }
+
+    /// Tells those who depend on the networks' interfaces, addresses and routes about them.
+    fn ports_changed(&mut self) {
+        self.sockets.set_virtual_addresses(self.ports.addresses());
+        self.host.set(self.ports.wishes());
     }
 
     /// Waits for something to do.
@@ -350,6 +366,7 @@ impl Running {
         if let Some(status) = self.node.networks().iter().find(|status| status.id == network) {
             self.ports.configure(network, &TunPlan::new(status, &Settings::default()));
         }
+        self.ports_changed();
         Ok(())
     }
 

@@ -19,7 +19,8 @@
 //! ```
 //!
 //! Inside, top down: `driver` is the loop, `udp` the sockets, `port` and `tun` what networks look
-//! like to this machine, [`store`] the home directory, [`controller`] what operators do to it.
+//! like to this machine, `host` what else they change on it, [`store`] the home directory,
+//! [`controller`] what operators do to it.
 
 pub mod controller;
 pub mod packets;
@@ -30,7 +31,10 @@ mod clock;
 mod driver;
 mod events;
 mod handle;
+mod host;
 mod limits;
+#[cfg(target_os = "linux")]
+mod netlink;
 mod port;
 mod request;
 mod tun;

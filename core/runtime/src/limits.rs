@@ -82,6 +82,18 @@ pub(crate) const FILE_LEN_MAX: u64 = 8 * 1024 * 1024;
 /// Changed controller records read in one go before the driver looks after the rest.
 pub(crate) const WATCH_EVENTS_LEN: usize = 4_096;
 
+/// Name servers put into `/etc/resolv.conf`; further ones are left out. Resolvers ask three.
+#[cfg(target_os = "linux")]
+pub(crate) const NAME_SERVERS_MAX: usize = 8;
+
+/// How long `resolvectl` may take, which waits for systemd-resolved; then it is ended.
+#[cfg(target_os = "linux")]
+pub(crate) const RESOLVECTL_PATIENCE: Duration = Duration::from_secs(5);
+
+/// How often to look whether it has ended. It takes some milliseconds.
+#[cfg(target_os = "linux")]
+pub(crate) const RESOLVECTL_POLL: Duration = Duration::from_millis(5);
+
 // Buffers the driver touches only under load, but may never give back.
 const _: () = assert!(RECEIVE_MESSAGES * RECEIVE_MESSAGE_LEN <= 1024 * 1024);
 const _: () = assert!(INTERFACE_READ_FRAMES * INTERFACE_FRAME_LEN_MAX <= 2 * 1024 * 1024);

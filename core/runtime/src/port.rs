@@ -8,6 +8,7 @@ use zt_protocol::address::{Mac, NetworkId};
 use zt_protocol::plan::TunPlan;
 use zt_protocol::transmit::{Frame, FrameSink, PortMode};
 
+use crate::host::{LinkDns, Wishes};
 use crate::limits::PACKET_BATCHES_MAX;
 use crate::packets::{self, HostChannels, PacketBatch, Packets};
 use crate::tun::{Device, PortError, ReadBatch};
@@ -42,14 +43,16 @@ pub(crate) struct Ports {
     ports: Vec<(NetworkId, Attached)>,
     /// Which port is asked first whether it has something, so that none starves the others.
     next: usize,
+    /// Whether roots answer. Without, a default route would lead nowhere (spec 03 §11).
+    online: bool,
     dropped: u64,
 }
 
 /// What a network leads to on this machine.
 pub(crate) struct Attached {
     kind: Kind,
-    /// This node's addresses on the network.
-    addresses: Vec<IpAddr>,
+    /// What the network means for this machine.
+    plan: TunPlan,
 }
 
 enum Kind {
@@ -89,7 +92,16 @@ impl Attached {
             })),
             Port::None => Kind::Nothing,
         };
-        Ok(Self { kind, addresses: Vec::new() })
+        Ok(Self { kind, plan: TunPlan::default() })
+    }
+
+    fn configure(&mut self, online: bool) {
+        let Kind::Device(device) = &mut self.kind else { return };
+        if online {
+            device.configure(&self.plan);
+        } else {
+            device.configure(&self.plan.without_default_routes());
+        }
     }
 
     /// Returns what is exchanged.
@@ -124,11 +136,40 @@ impl Ports {
 
     /// Brings the port of `network` into the state `plan` says.
     pub(crate) fn configure(&mut self, network: NetworkId, plan: &TunPlan) {
+        let online = self.online;
         let Some(attached) = self.get_mut(network) else { return };
-        attached.addresses = plan.addresses.iter().map(|&(ip, _)| ip).collect();
-        if let Kind::Device(device) = &mut attached.kind {
-            device.configure(plan);
+        attached.plan.clone_from(plan);
+        attached.configure(online);
+    }
+
+    /// Says whether roots answer. Default routes are there only while they do.
+    pub(crate) fn set_online(&mut self, online: bool) {
+        self.online = online;
+        for (_, attached) in &mut self.ports {
+            attached.configure(online);
         }
+    }
+
+    /// Returns what the networks want of this machine beyond their interfaces.
+    pub(crate) fn wishes(&self) -> Wishes {
+        let mut wishes = Wishes::default();
+        for (_, attached) in &self.ports {
+            let Kind::Device(device) = &attached.kind else { continue };
+            let (v4, v6) = device.default_routes();
+            wishes.default_ipv4 |= v4;
+            wishes.default_ipv6 |= v6;
+            if let (Some(name), Some(index), Some(dns)) =
+                (device.name(), device.index(), &attached.plan.dns)
+            {
+                wishes.dns.push(LinkDns {
+                    interface: name.to_owned(),
+                    index,
+                    domain: dns.domain.clone(),
+                    servers: dns.servers.clone(),
+                });
+            }
+        }
+        wishes
     }
 
     /// Opens the channels of a network whose packets the program handles itself; `None` if it is
@@ -144,7 +185,8 @@ impl Ports {
 
     /// Returns this node's addresses on all networks.
     pub(crate) fn addresses(&self) -> Vec<IpAddr> {
-        self.ports.iter().flat_map(|(_, attached)| attached.addresses.iter().copied()).collect()
+        let addresses = self.ports.iter().flat_map(|(_, attached)| &attached.plan.addresses);
+        addresses.map(|&(ip, _)| ip).collect()
     }
 
     /// Returns the names of this node's interfaces.

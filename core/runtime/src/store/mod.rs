@@ -7,6 +7,7 @@
 //! peers.d/<10 hex>.peer                 peers and where they were
 //! controller.d/network/<16 hex>.json    networks this node controls (spec 04 §8.1)
 //! controller.d/network/<16 hex>/member/<10 hex>.json
+//! host.journal                          what to undo on this machine, while there is something
 //! ```
 //!
 //! Files are replaced whole: written beside, flushed to the disk, renamed. A file that cannot be
@@ -284,6 +285,11 @@ impl Home {
         }
     }
 
+    /// Returns the file in which the node notes what it has changed on this machine.
+    pub(crate) fn host_journal(&self) -> PathBuf {
+        self.dir.join("host.journal")
+    }
+
     /// Returns the directory of the networks this node controls.
     fn controller_dir(&self) -> PathBuf {
         self.dir.join("controller.d/network")
@@ -316,7 +322,7 @@ fn parse_world(bytes: &[u8], kind: WorldKind, path: &Path) -> Result<World, Home
 
 /// Who may read a file, and whether it must survive a power cut.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-enum Mode {
+pub(crate) enum Mode {
     /// The owner; yes.
     Secret,
     /// Everybody; yes.
@@ -326,7 +332,7 @@ enum Mode {
 }
 
 /// Makes `path` a file of exactly `bytes`, or leaves it as it is.
-fn replace(path: &Path, bytes: &[u8], mode: Mode) -> Result<(), HomeError> {
+pub(crate) fn replace(path: &Path, bytes: &[u8], mode: Mode) -> Result<(), HomeError> {
     let dir = path.parent().unwrap_or(Path::new("."));
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     create_dir(dir)?;
@@ -355,7 +361,7 @@ fn write_new(path: &Path, bytes: &[u8], mode: Mode) -> io::Result<()> {
 }
 
 /// Reads a file; `None` if there is none.
-fn read(path: &Path) -> Result<Option<Vec<u8>>, HomeError> {
+pub(crate) fn read(path: &Path) -> Result<Option<Vec<u8>>, HomeError> {
     let mut bytes = Vec::new();
     match File::open(path).and_then(|file| file.take(FILE_LEN_MAX + 1).read_to_end(&mut bytes)) {
         Ok(_) if bytes.len() as u64 > FILE_LEN_MAX => {

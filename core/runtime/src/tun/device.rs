@@ -96,6 +96,17 @@ impl Device {
         self.interface.as_ref().map(Interface::name)
     }
 
+    /// Returns the number by which the kernel knows the interface, if this node has made it.
+    pub(crate) fn index(&self) -> Option<u32> {
+        self.interface.as_ref().map(Interface::index)
+    }
+
+    /// Returns whether a default route of IPv4 and one of IPv6 lead through the interface, as far
+    /// as this node has set them.
+    pub(crate) fn default_routes(&self) -> (bool, bool) {
+        self.interface.as_ref().map(Interface::default_routes).unwrap_or_default()
+    }
+
     /// Returns what is exchanged.
     pub(crate) const fn mode(&self) -> PortMode {
         self.mode

@@ -26,6 +26,14 @@ impl Interface {
         match self.0 {}
     }
 
+    pub(super) const fn index(&self) -> u32 {
+        match self.0 {}
+    }
+
+    pub(super) const fn default_routes(&self) -> (bool, bool) {
+        match self.0 {}
+    }
+
     pub(super) fn configure(&mut self, _device: &AsyncDevice, _plan: &TunPlan) {
         match self.0 {}
     }

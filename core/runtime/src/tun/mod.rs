@@ -5,7 +5,7 @@ mod device;
 #[cfg_attr(not(target_os = "linux"), path = "interface_other.rs")]
 mod interface;
 #[cfg(target_os = "linux")]
-mod netlink;
+mod link;
 
 pub use device::PortError;
 pub(crate) use device::{Device, ReadBatch, parse_ethernet};

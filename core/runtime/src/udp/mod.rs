@@ -230,6 +230,7 @@ impl Socket {
 
         let offload = UdpSocketState::new(UdpSockRef::from(&socket))?;
         allow_fragmentation(&socket, address);
+        mark(&socket);
         let io = UdpSocket::from_std(socket.into())?;
         let bound = io.local_addr()?;
 
@@ -311,6 +312,22 @@ impl Socket {
         }
     }
 }
+
+/// Marks what the socket sends as this node's own, so that no default route through a network takes
+/// it (see [`policy`](crate::host::policy)).
+#[cfg(target_os = "linux")]
+fn mark(socket: &socket2::Socket) {
+    // Whoever has marked the socket already had a reason.
+    let is_marked = socket.mark().is_ok_and(|mark| mark != 0);
+    if !is_marked && let Err(error) = socket.set_mark(crate::host::policy::MARK) {
+        // It takes the same right to make an interface, without which there are no such routes.
+        log::debug!(error:%; "datagrams are not marked");
+    }
+}
+
+/// Elsewhere this version sets no routes.
+#[cfg(not(target_os = "linux"))]
+fn mark(_socket: &socket2::Socket) {}
 
 /// Lets the system fragment datagrams that are too long for a link.
 ///
