@@ -378,6 +378,9 @@ pub const PENDING_MULTICAST_BYTES_MAX: usize = 1024 * 1024;
 /// Next hops an L3 port resolves at once. Packets to more are refused as `full`.
 pub const NEIGHBORS_MAX: usize = 1_024;
 
+/// Link-local addresses the host of an L3 port is answered for, per network. The oldest makes room.
+pub const LINK_LOCALS_MAX: usize = 4;
+
 /// Packets that wait for one next hop to answer. When full, the oldest is dropped.
 pub const NEIGHBOR_WAITING_MAX: usize = 8;
 

@@ -28,6 +28,8 @@ pub(super) struct Stack {
     pub(super) mode: PortMode,
     /// What the node told its host of each network.
     pub(super) networks: BTreeMap<NetworkId, NetworkStatus>,
+    /// Addresses the host has given itself on every network.
+    pub(super) own: Vec<IpAddr>,
     /// Answers to this host's pings, in order.
     pub(super) pongs: Vec<Pong>,
     /// Numbers of the data that arrived undamaged, with how often.
@@ -46,6 +48,7 @@ impl Stack {
         Self {
             mode,
             networks: BTreeMap::new(),
+            own: Vec::new(),
             pongs: Vec::new(),
             data: BTreeMap::new(),
             strange: 0,
@@ -98,7 +101,8 @@ impl Stack {
             return Vec::new();
         };
         let status = self.networks.get(&frame.network);
-        if !status.is_some_and(|status| status.addresses.iter().any(|&(own, _)| own == to)) {
+        let managed = status.iter().flat_map(|status| &status.addresses).map(|&(own, _)| own);
+        if !managed.chain(self.own.iter().copied()).any(|own| own == to) {
             self.strange += 1;
             return Vec::new();
         }

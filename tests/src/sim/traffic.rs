@@ -34,6 +34,23 @@ impl World {
         self.send_frames(from, frames);
     }
 
+    /// Lets the host of `node` give itself `address`, beside those that are managed.
+    pub fn add_address(&mut self, node: NodeId, address: IpAddr) {
+        self.hosts[node.0].stack.own.push(address);
+    }
+
+    /// Sends one ping from an address the host has given itself to another.
+    pub fn ping_from(
+        &mut self,
+        from: NodeId,
+        network: NetworkId,
+        source: IpAddr,
+        destination: IpAddr,
+    ) {
+        let frames = self.hosts[from.0].stack.ping(self.now, network, source, destination);
+        self.send_frames(from, frames);
+    }
+
     /// Sends pings from `from` to `to` from now on, one each `period`.
     pub fn ping_every(&mut self, period: Duration, from: NodeId, to: NodeId) {
         self.series.push(Series { from, to, period, goes_on: true });

@@ -9,6 +9,9 @@ use crate::error::Rejected;
 use crate::fastpath::tables::{NetworkView, same_subnet};
 use crate::wire::ethernet::{ETHERTYPE_IPV4, ETHERTYPE_IPV6};
 
+/// The last address of 169.254.0.0/16.
+const LINK_LOCAL_BROADCAST: Ipv4Addr = Ipv4Addr::new(169, 254, 255, 255);
+
 /// Where an IP packet goes next.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum NextHop {
@@ -39,6 +42,27 @@ pub(crate) fn destination(packet: &[u8]) -> Result<(u16, IpAddr), Rejected> {
     }
 }
 
+/// Returns the source of an IP packet, if the host has given it to itself and uses it on this link
+/// alone.
+pub(crate) fn link_local_source(packet: &[u8]) -> Option<IpAddr> {
+    let source = match packet.first()? >> 4 {
+        4 => IpAddr::from(*packet.get(12..)?.first_chunk::<4>()?),
+        6 => IpAddr::from(*packet.get(8..)?.first_chunk::<16>()?),
+        _ => return None,
+    };
+    link_local_bits(source).map(|_| source)
+}
+
+/// Returns the length of the prefix that is on every link, if `ip` is in it: 169.254.0.0/16 or
+/// fe80::/10.
+pub(crate) const fn link_local_bits(ip: IpAddr) -> Option<u8> {
+    match ip {
+        IpAddr::V4(v4) if v4.is_link_local() => Some(16),
+        IpAddr::V6(v6) if v6.is_unicast_link_local() => Some(10),
+        _ => None,
+    }
+}
+
 /// Returns where a packet to `destination` goes next on this network.
 ///
 /// # Errors
@@ -59,14 +83,16 @@ pub(crate) fn next_hop(view: &NetworkView, destination: IpAddr) -> Result<NextHo
 }
 
 /// Returns the device to hand the packet to: the destination itself if it is on the link, else
-/// the gateway of the most specific route.
+/// the gateway of the most specific route. A host that is the gateway itself needs none.
 fn gateway_or_link(view: &NetworkView, destination: IpAddr) -> Result<IpAddr, Rejected> {
     let own = view.addresses.iter().filter(|(ip, bits)| same_subnet(*ip, destination, *bits));
-    let on_link = own.map(|(_, bits)| *bits).max();
+    let on_link = own.map(|(_, bits)| *bits).chain(link_local_bits(destination)).max();
+    let is_own = |via: IpAddr| view.addresses.iter().any(|&(own, _)| own == via);
     let route = view
         .routes
         .iter()
         .filter(|route| same_subnet(route.target, destination, route.bits))
+        .filter(|route| !route.via.is_some_and(is_own))
         .max_by_key(|route| route.bits);
 
     match (on_link, route) {
@@ -77,9 +103,13 @@ fn gateway_or_link(view: &NetworkView, destination: IpAddr) -> Result<IpAddr, Re
     }
 }
 
-/// Returns whether `destination` is the last address of the prefix of one of our own.
+/// Returns whether `destination` is the last address of the prefix of one of our own, or of the
+/// one that is on every link.
 fn is_directed_broadcast(view: &NetworkView, destination: IpAddr) -> bool {
     let IpAddr::V4(destination) = destination else { return false };
+    if destination == LINK_LOCAL_BROADCAST {
+        return true;
+    }
     view.addresses.iter().any(|&(ip, bits)| match ip {
         IpAddr::V4(own) if bits < 31 => own.to_bits() | (u32::MAX >> bits) == destination.to_bits(),
         _ => false,

@@ -5,7 +5,12 @@
 //! discovery, and holds packets back while it waits. This module decides when to ask and whom to
 //! believe; [`arp`] and [`ndp`] are the packets.
 //!
-//! Source: spec 03 §10.2.
+//! Hosts also give themselves addresses, one of fe80::/10 on every interface with IPv6 and now and
+//! then one of 169.254.0.0/16. Both prefixes are on every link, so their addresses are asked for like
+//! others. Which of them is the host's own the node learns from the packets it sends: it answers for
+//! those as for managed ones. It does not answer for other addresses the host may have.
+//!
+//! Source: spec 03 §10.2; RFC 3927, RFC 4291 §2.5.6.
 
 pub mod arp;
 pub mod ndp;

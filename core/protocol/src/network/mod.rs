@@ -107,6 +107,8 @@ struct Network {
     /// Until when others are likely to be joining as well.
     settled: Instant,
     neighbors: Neighbors,
+    /// Link-local addresses the host of an L3 port was seen to use, the latest last.
+    link_locals: VecDeque<IpAddr>,
     /// What the host was last told.
     reported: Option<NetworkStatus>,
     next_announcement: Instant,
@@ -587,6 +589,13 @@ impl Networks {
         self.network(id)?.handle_neighbor(ctx, frame)
     }
 
+    /// Takes in that the host of an L3 port sends from a link-local address of its own choice.
+    pub fn note_link_local(&mut self, ctx: &mut Ctx<'_>, id: NetworkId, ip: IpAddr) {
+        if let Ok(network) = self.network(id) {
+            network.note_link_local(ctx, ip);
+        }
+    }
+
     /// Sends an IP packet of an L3 port's host to a next hop the data plane does not know, now or
     /// when it is known where that is.
     ///
@@ -691,6 +700,7 @@ impl Network {
             announced: None,
             settled: Instant::ZERO,
             neighbors: Neighbors::default(),
+            link_locals: VecDeque::new(),
             reported: None,
             next_announcement: Instant::ZERO,
             next_sweep: ctx.now + SWEEP_PERIOD,
@@ -700,6 +710,7 @@ impl Network {
 
     fn set_mode(&mut self, ctx: &mut Ctx<'_>, mode: PortMode) {
         self.mode = mode;
+        self.link_locals.clear();
         self.expose(ctx);
         self.resubscribe(ctx);
     }

@@ -48,8 +48,9 @@ impl Network {
     /// in before.
     pub(super) fn resubscribe(&mut self, ctx: &mut Ctx<'_>) {
         let Some(config) = &self.config else { return };
-        let resolving = config.addresses.iter().map(|&(ip, _)| MulticastGroup::resolving(ip));
-        let mut groups: BTreeSet<_> = resolving.collect();
+        let addresses = config.addresses.iter().map(|&(ip, _)| ip);
+        let addresses = addresses.chain(self.link_locals.iter().copied());
+        let mut groups: BTreeSet<_> = addresses.map(MulticastGroup::resolving).collect();
         if self.mode == PortMode::L3 {
             groups.insert(MulticastGroup::of_mac(Mac::of_ipv4_group(ALL_HOSTS)));
             groups.insert(MulticastGroup::of_mac(Mac::of_ipv6_group(ALL_NODES)));

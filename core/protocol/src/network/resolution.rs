@@ -10,12 +10,14 @@ use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use super::Network;
 use crate::address::{Address, Mac};
 use crate::error::Rejected;
+use crate::fastpath::next_hop::link_local_bits;
 use crate::fastpath::tables::{Admission, same_subnet};
+use crate::limits::LINK_LOCALS_MAX;
 use crate::neighbor::arp::{self, Arp};
 use crate::neighbor::ndp::{self, Ndp};
 use crate::neighbor::{Lapse, Lookup};
 use crate::outbox::{Ctx, OwnedFrame};
-use crate::transmit::Frame;
+use crate::transmit::{Frame, PortMode};
 use crate::wire::ethernet::{ETHERTYPE_ARP, ETHERTYPE_IPV4, ETHERTYPE_IPV6};
 
 impl Network {
@@ -63,7 +65,7 @@ impl Network {
     /// contains.
     fn compute(&self, me: Address, ip: IpAddr) -> Option<Mac> {
         let config = self.config.as_ref()?;
-        if config.addresses.iter().any(|&(own, _)| own == ip) {
+        if self.has_address(ip) {
             return Some(self.mac);
         }
         let IpAddr::V6(ip) = ip else { return None };
@@ -98,9 +100,27 @@ impl Network {
 
     /// Returns the own address to speak to `peer` from: one in its subnet if there is one.
     fn own_address<A: OfFamily>(&self, peer: IpAddr) -> Option<A> {
-        let addresses = || self.config.iter().flat_map(|config| &config.addresses);
-        let near = addresses().filter(|&&(own, bits)| same_subnet(own, peer, bits));
-        near.chain(addresses()).find_map(|&(own, _)| A::of_family(own))
+        let managed = || self.config.iter().flat_map(|config| &config.addresses).copied();
+        let link_local = || {
+            let latest_first = self.link_locals.iter().rev();
+            latest_first.filter_map(|&own| Some((own, link_local_bits(own)?)))
+        };
+        let addresses = || managed().chain(link_local());
+        let near = addresses().filter(|&(own, bits)| same_subnet(own, peer, bits));
+        near.chain(addresses()).find_map(|(own, _)| A::of_family(own))
+    }
+
+    /// Takes in that the host sends from `ip`, a link-local address it has given itself. From here
+    /// on this node is asked for it, and answers.
+    pub(super) fn note_link_local(&mut self, ctx: &mut Ctx<'_>, ip: IpAddr) {
+        if self.mode != PortMode::L3 || self.has_address(ip) {
+            return;
+        }
+        if self.link_locals.len() >= LINK_LOCALS_MAX {
+            self.link_locals.pop_front();
+        }
+        self.link_locals.push_back(ip);
+        self.resubscribe(ctx);
     }
 
     /// Takes in a frame of address resolution.
@@ -209,8 +229,8 @@ impl Network {
     }
 
     fn has_address(&self, ip: IpAddr) -> bool {
-        let mut addresses = self.config.iter().flat_map(|config| &config.addresses);
-        addresses.any(|&(own, _)| own == ip)
+        let mut managed = self.config.iter().flat_map(|config| &config.addresses);
+        managed.any(|&(own, _)| own == ip) || self.link_locals.contains(&ip)
     }
 
     fn send_ip(&self, ctx: &mut Ctx<'_>, destination: Mac, packet: Vec<u8>) {

@@ -26,7 +26,11 @@ impl Control {
         packet: &[u8],
         transmit: &mut impl Transmit,
     ) -> Result<(), Rejected> {
-        let view = self.open_port(network, packet)?;
+        self.open_port(network, packet)?;
+        if let Some(source) = next_hop::link_local_source(packet) {
+            self.networks.note_link_local(&mut self.shared.ctx(now), network, source);
+        }
+        let view = self.shared.tables.network(network).ok_or(Rejected::UnknownNetwork)?;
         let (ethertype, destination) = next_hop::destination(packet)?;
         let own = view.addresses.iter().any(|(address, _)| *address == destination);
         let hop = if own { NextHop::Mac(view.mac) } else { next_hop::next_hop(view, destination)? };

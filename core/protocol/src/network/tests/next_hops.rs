@@ -1,6 +1,9 @@
 //! Next hops of L3 ports.
 
 use super::*;
+use crate::event::Route;
+use crate::fastpath::next_hop::{NextHop, next_hop};
+use crate::limits::LINK_LOCALS_MAX;
 
 const B_AT: IpAddr = IpAddr::V4(Ipv4Addr::new(10, 147, 17, 6));
 
@@ -112,4 +115,160 @@ fn what_was_resolved_is_forgotten_when_the_addresses_change() {
     host.configure(&config).unwrap();
 
     assert!(host.view().neighbors.is_empty());
+}
+
+/// Where the data plane sends a packet to `destination`.
+fn next(host: &Host, destination: &str) -> Result<NextHop, Rejected> {
+    next_hop(host.view(), ip(destination))
+}
+
+fn route(target: &str, bits: u8, via: Option<&str>) -> Route {
+    Route { target: ip(target), bits, via: via.map(ip) }
+}
+
+#[test]
+fn the_most_specific_route_wins_and_its_gateway_may_be_off_the_link() {
+    let host = Host::on(PortMode::L3, |config| {
+        config.addresses = vec![(ip("10.147.17.5"), 24), (ip("fd00::5"), 64)];
+        config.routes = vec![
+            route("0.0.0.0", 0, Some("10.147.17.1")),
+            route("10.147.17.0", 24, Some("10.147.17.66")),
+            route("10.147.17.128", 25, Some("10.147.17.2")),
+            route("192.168.0.0", 16, Some("10.147.17.3")),
+            route("192.168.7.0", 24, Some("172.30.0.1")),
+            route("192.168.8.0", 24, None),
+            route("2001:db8::", 32, Some("fd00::1")),
+        ];
+    });
+
+    for (destination, hop) in [
+        ("10.147.17.9", "10.147.17.9"),
+        ("10.147.17.200", "10.147.17.2"),
+        ("192.168.1.1", "10.147.17.3"),
+        ("192.168.7.1", "172.30.0.1"),
+        ("192.168.8.1", "192.168.8.1"),
+        ("8.8.8.8", "10.147.17.1"),
+        ("2001:db8::1", "fd00::1"),
+        ("fd00::77", "fd00::77"),
+    ] {
+        assert_eq!(next(&host, destination), Ok(NextHop::Resolve(ip(hop))), "{destination}");
+    }
+    assert_eq!(next(&host, "2001:db9::1"), Err(Rejected::NoRoute));
+}
+
+#[test]
+fn what_is_behind_the_host_itself_has_no_next_hop() {
+    let host = Host::on(PortMode::L3, |config| {
+        config.addresses = vec![(ip("10.147.17.5"), 24)];
+        config.routes = vec![
+            route("192.168.0.0", 16, Some("10.147.17.5")),
+            route("0.0.0.0", 0, Some("10.147.17.1")),
+        ];
+    });
+
+    assert_eq!(next(&host, "192.168.1.1"), Ok(NextHop::Resolve(ip("10.147.17.1"))));
+}
+
+#[test]
+fn groups_and_broadcasts_have_macs_of_their_own() {
+    let host = Host::on(PortMode::L3, |config| {
+        config.addresses = vec![(ip("10.147.17.5"), 24), (ip("10.9.0.1"), 31)];
+    });
+
+    for (destination, mac) in [
+        ("255.255.255.255", [0xff; 6]),
+        ("10.147.17.255", [0xff; 6]),
+        ("169.254.255.255", [0xff; 6]),
+        ("224.0.0.251", [0x01, 0x00, 0x5e, 0x00, 0x00, 0xfb]),
+        ("239.255.255.250", [0x01, 0x00, 0x5e, 0x7f, 0xff, 0xfa]),
+        ("ff02::fb", [0x33, 0x33, 0, 0, 0, 0xfb]),
+        ("ff02::1:ff12:3456", [0x33, 0x33, 0xff, 0x12, 0x34, 0x56]),
+    ] {
+        assert_eq!(next(&host, destination), Ok(NextHop::Mac(mac.into())), "{destination}");
+    }
+    // A link of two has no broadcast address.
+    assert_eq!(next(&host, "10.9.0.0"), Ok(NextHop::Resolve(ip("10.9.0.0"))));
+}
+
+#[test]
+fn link_local_addresses_are_on_the_link() {
+    let host = Host::on(PortMode::L3, |config| {
+        config.addresses = vec![(ip("10.147.17.5"), 24)];
+        config.routes = vec![
+            route("0.0.0.0", 0, Some("10.147.17.1")),
+            route("169.254.169.254", 32, Some("10.147.17.2")),
+        ];
+    });
+
+    for destination in ["fe80::1", "febf::1", "169.254.1.1"] {
+        assert_eq!(next(&host, destination), Ok(NextHop::Resolve(ip(destination))));
+    }
+    assert_eq!(next(&host, "169.254.169.254"), Ok(NextHop::Resolve(ip("10.147.17.2"))));
+    assert_eq!(next(&host, "fec0::1"), Err(Rejected::NoRoute));
+}
+
+#[test]
+fn the_host_is_answered_for_at_the_link_local_addresses_it_uses() {
+    let mut host = Host::on(PortMode::L3, |_| {});
+    let mine = Mac::of_member(host.me.address(), NETWORK);
+    let bs = Mac::of_member(host.b.address(), NETWORK);
+    let (IpAddr::V6(own), IpAddr::V6(theirs)) = (ip("fe80::a"), ip("fe80::b")) else { panic!() };
+    let (_, solicitation) = ndp::solicitation(bs, theirs, own);
+    let (IpAddr::V4(own4), IpAddr::V4(theirs4)) = (ip("169.254.1.1"), ip("169.254.2.2")) else {
+        panic!()
+    };
+    let request = arp::request(bs, theirs4, own4);
+    let ask = |host: &mut Host| {
+        neighbor(host, ETHERTYPE_IPV6, bs, &solicitation).unwrap();
+        neighbor(host, ETHERTYPE_ARP, bs, &request).unwrap();
+        host.frames()
+    };
+    assert!(ask(&mut host).is_empty());
+
+    for own in [own.into(), own4.into()] {
+        host.call(|networks, ctx, _| networks.note_link_local(ctx, NETWORK, own));
+    }
+
+    let answers = ask(&mut host);
+    assert_eq!(answers[0].payload, ndp::advertisement(mine, own, theirs));
+    assert_eq!(answers[1].payload, arp::reply(mine, own4, (bs, theirs4)));
+    // It also asks from there.
+    resolve(&mut host, theirs4.into(), b"\x45packet").unwrap();
+    assert_eq!(host.frames().pop().unwrap().payload, arp::request(mine, own4, theirs4));
+    resolve(&mut host, theirs.into(), b"\x60packet").unwrap();
+    assert_eq!(host.frames().pop().unwrap().payload, ndp::solicitation(mine, own, theirs).1);
+}
+
+#[test]
+fn a_host_that_makes_up_link_local_addresses_is_answered_for_at_the_last_few() {
+    let mut host = Host::on(PortMode::L3, |_| {});
+
+    for n in 0..100 {
+        let own = IpAddr::from(Ipv4Addr::new(169, 254, 1, n));
+        host.call(|networks, ctx, _| networks.note_link_local(ctx, NETWORK, own));
+    }
+
+    let bs = Mac::of_member(host.b.address(), NETWORK);
+    for n in 0..100 {
+        let asker = Ipv4Addr::new(169, 254, 2, 2);
+        let request = arp::request(bs, asker, Ipv4Addr::new(169, 254, 1, n));
+        neighbor(&mut host, ETHERTYPE_ARP, bs, &request).unwrap();
+    }
+    assert_eq!(host.frames().len(), LINK_LOCALS_MAX);
+}
+
+/// Without emulation a computed address is an address like any other.
+#[test]
+fn an_address_that_contains_its_node_is_asked_for_if_the_network_says_so() {
+    let mut host = Host::on(PortMode::L3, |config| {
+        config.flags = NetworkConfig::BROADCAST;
+        config.addresses = vec![(NETWORK.rfc4193(config.issued_to).into(), 88)];
+    });
+
+    let theirs = NETWORK.rfc4193(host.b.address());
+    resolve(&mut host, theirs.into(), b"\x60packet").unwrap();
+
+    let frames = host.frames();
+    assert_eq!(frames.len(), 1);
+    assert!(frames[0].destination.is_multicast());
 }
