@@ -24,7 +24,7 @@ use zt_protocol::transmit::PortMode;
 use crate::clock::Clock;
 use crate::events::{Closing, Event, Events};
 use crate::host::Host;
-use crate::limits::LOCAL_ADDRESSES_REFRESH;
+use crate::limits::{GROUPS_REFRESH, LOCAL_ADDRESSES_REFRESH};
 use crate::port::{Attached, HostBatch, Port, Ports};
 use crate::request::{Losses, Request, RequestError};
 use crate::store::{Records, Saver, Watch};
@@ -61,6 +61,8 @@ struct Running {
     events: Arc<Events>,
     timer: Timer,
     local_addresses_due: Instant,
+    /// When to look for multicast groups, if there is an interface to look at.
+    groups_due: Instant,
     /// Which source is asked first next time.
     turn: usize,
 }
@@ -102,6 +104,7 @@ impl Driver {
             events: self.events,
             timer: Timer::new(),
             local_addresses_due: Instant::ZERO,
+            groups_due: Instant::FAR_FUTURE,
             turn: 0,
         };
 
@@ -207,11 +210,11 @@ impl Running {
     async fn ready(&mut self) -> Ready {
         let wakeup = self.node.poll_timeout();
         let at = wakeup.map_or(Instant::FAR_FUTURE, |wakeup| wakeup.at);
-        self.timer.set(self.clock.now(), at.min(self.local_addresses_due));
+        self.timer.set(self.clock.now(), at.min(self.local_addresses_due).min(self.groups_due));
 
         let ready = poll_fn(|cx| self.poll_ready(cx)).await;
         if let Ready::Timeout = ready {
-            log::trace!(reason = wakeup.map_or("local addresses", |wakeup| wakeup.why); "woken");
+            log::trace!(reason = wakeup.map_or("the host", |wakeup| wakeup.why); "woken");
         }
         ready
     }
@@ -249,6 +252,18 @@ impl Running {
         if now >= self.local_addresses_due {
             self.refresh_local_addresses(now);
         }
+        if now >= self.groups_due {
+            self.follow_groups(now);
+        }
+    }
+
+    /// Tells the node which multicast groups the host has joined and left.
+    fn follow_groups(&mut self, now: Instant) {
+        for change in self.ports.follow_groups() {
+            self.command(now, change);
+        }
+        let watching = !self.ports.interfaces().is_empty();
+        self.groups_due = if watching { now + GROUPS_REFRESH } else { Instant::FAR_FUTURE };
     }
 
     fn refresh_local_addresses(&mut self, now: Instant) {
@@ -358,6 +373,9 @@ impl Running {
         let mac = Mac::of_member(self.node.status(now).address, network);
         // An interface is of no use to a network that is not joined, but a network joined without
         // the interface asked for would be a surprise.
+        for change in self.ports.forget_groups(network) {
+            self.command(now, change);
+        }
         self.ports.detach(network);
         let attached = Attached::open(port, network, mac)?;
         let mode = attached.mode();
@@ -367,6 +385,7 @@ impl Running {
             self.ports.configure(network, &TunPlan::new(status, &Settings::default()));
         }
         self.ports_changed();
+        self.follow_groups(now);
         Ok(())
     }
 

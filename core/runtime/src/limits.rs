@@ -44,6 +44,14 @@ pub(crate) const WALL_CLOCK_REFRESH: Duration = Duration::from_secs(60);
 /// How far the wall clock may be from where it was expected before it has jumped.
 pub(crate) const WALL_CLOCK_SLACK_MS: u64 = 500;
 
+/// How often the multicast groups are looked up that this machine listens to on interfaces this
+/// node has made (spec 03 §9.2).
+pub(crate) const GROUPS_REFRESH: Duration = Duration::from_secs(5);
+
+/// Longest list of them that is read, in bytes, for all interfaces of the machine together. Of a
+/// longer one, the rest is not read.
+pub(crate) const GROUP_LIST_LEN_MAX: u64 = 1024 * 1024;
+
 /// Longest IP packet or Ethernet frame exchanged with an interface, in bytes: the largest MTU the
 /// protocol allows and an Ethernet header.
 pub(crate) const INTERFACE_FRAME_LEN_MAX: usize = 10_240;

@@ -1,10 +1,12 @@
 //! Where the frames of each network go, and where they come from.
 
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::os::fd::OwnedFd;
 use std::task::{Context, Poll};
 
-use zt_protocol::address::{Mac, NetworkId};
+use zt_protocol::address::{Mac, MulticastGroup, NetworkId};
+use zt_protocol::command::Command;
 use zt_protocol::plan::TunPlan;
 use zt_protocol::transmit::{Frame, FrameSink, PortMode};
 
@@ -53,6 +55,8 @@ pub(crate) struct Attached {
     kind: Kind,
     /// What the network means for this machine.
     plan: TunPlan,
+    /// The multicast groups the node was told that the host is in.
+    groups: BTreeSet<MulticastGroup>,
 }
 
 enum Kind {
@@ -92,7 +96,7 @@ impl Attached {
             })),
             Port::None => Kind::Nothing,
         };
-        Ok(Self { kind, plan: TunPlan::default() })
+        Ok(Self { kind, plan: TunPlan::default(), groups: BTreeSet::new() })
     }
 
     fn configure(&mut self, online: bool) {
@@ -110,6 +114,32 @@ impl Attached {
             Kind::Device(device) => device.mode(),
             Kind::Packets(_) | Kind::Nothing => PortMode::L3,
         }
+    }
+
+    /// Returns the groups the host is in.
+    fn groups(&self) -> BTreeSet<MulticastGroup> {
+        match &self.kind {
+            Kind::Device(device) => device.groups().unwrap_or_else(|error| {
+                log::debug!(interface:? = device.name(), error:%; "multicast groups are unknown");
+                self.groups.clone()
+            }),
+            Kind::Packets(_) | Kind::Nothing => BTreeSet::new(),
+        }
+    }
+
+    /// Returns what to tell the node so that it takes the host to be in `groups`.
+    fn change_groups(
+        &mut self,
+        network: NetworkId,
+        groups: BTreeSet<MulticastGroup>,
+    ) -> Vec<Command> {
+        let old = std::mem::replace(&mut self.groups, groups);
+        let left = old.difference(&self.groups);
+        let left = left.map(|&group| Command::Unsubscribe { network, group });
+        let joined = self.groups.difference(&old);
+        let joined = joined.map(|&group| Command::Subscribe { network, group });
+        // In this order the node never has more than it may.
+        left.chain(joined).collect()
     }
 }
 
@@ -170,6 +200,23 @@ impl Ports {
             }
         }
         wishes
+    }
+
+    /// Returns what to tell the node of the multicast groups the host has joined and left since this
+    /// was last asked.
+    pub(crate) fn follow_groups(&mut self) -> Vec<Command> {
+        let ports = self.ports.iter_mut();
+        let changes = ports.map(|(network, attached)| {
+            let groups = attached.groups();
+            attached.change_groups(*network, groups)
+        });
+        changes.flatten().collect()
+    }
+
+    /// Returns what to tell the node of them before another port takes the place of this one.
+    pub(crate) fn forget_groups(&mut self, network: NetworkId) -> Vec<Command> {
+        let attached = self.get_mut(network);
+        attached.map_or_else(Vec::new, |port| port.change_groups(network, BTreeSet::new()))
     }
 
     /// Opens the channels of a network whose packets the program handles itself; `None` if it is
@@ -387,6 +434,22 @@ mod tests {
         assert_eq!(one.len(), 15);
         assert!(one.starts_with("zt"));
         assert_ne!(one, other);
+    }
+
+    #[tokio::test]
+    async fn the_node_is_told_of_groups_that_come_and_go() {
+        let group = |n| MulticastGroup { mac: Mac::BROADCAST, adi: n };
+        let subscribe = |n| Command::Subscribe { network: NETWORK, group: group(n) };
+        let unsubscribe = |n| Command::Unsubscribe { network: NETWORK, group: group(n) };
+        let mut attached = Attached::open(Port::None, NETWORK, Mac::ZERO).unwrap();
+        let mut change = |groups: &[u32]| {
+            attached.change_groups(NETWORK, groups.iter().copied().map(group).collect())
+        };
+
+        assert_eq!(change(&[1, 2]), [subscribe(1), subscribe(2)]);
+        assert_eq!(change(&[1, 2]), []);
+        assert_eq!(change(&[0, 2]), [unsubscribe(1), subscribe(0)]);
+        assert_eq!(change(&[]), [unsubscribe(0), unsubscribe(2)]);
     }
 
     #[tokio::test]

@@ -1,11 +1,12 @@
 //! A TUN or TAP interface, read and written in batches.
 
+use std::collections::BTreeSet;
 use std::io;
 use std::os::fd::{IntoRawFd as _, OwnedFd};
 use std::task::{Context, Poll};
 
 use tun_rs::{AsyncDevice, SyncDevice};
-use zt_protocol::address::Mac;
+use zt_protocol::address::{Mac, MulticastGroup};
 use zt_protocol::plan::TunPlan;
 use zt_protocol::transmit::{Frame, PortMode};
 
@@ -117,6 +118,17 @@ impl Device {
         if let Some(interface) = &mut self.interface {
             interface.configure(&self.io, plan);
         }
+    }
+
+    /// Returns the multicast groups this machine listens to on the interface, if this node has made
+    /// it.
+    ///
+    /// # Errors
+    ///
+    /// The system does not tell.
+    pub(crate) fn groups(&self) -> io::Result<BTreeSet<MulticastGroup>> {
+        let interface = self.interface.as_ref();
+        interface.map_or_else(|| Ok(BTreeSet::new()), |interface| interface.groups(self.mode))
     }
 
     /// Waits until there is something to read.

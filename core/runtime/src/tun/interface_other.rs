@@ -1,10 +1,12 @@
 //! Interfaces of systems on which this version makes none: there, a device that somebody else has
 //! opened and configured can be adopted.
 
+use std::collections::BTreeSet;
 use std::convert::Infallible;
+use std::io;
 
 use tun_rs::AsyncDevice;
-use zt_protocol::address::Mac;
+use zt_protocol::address::{Mac, MulticastGroup};
 use zt_protocol::plan::TunPlan;
 use zt_protocol::transmit::PortMode;
 
@@ -23,6 +25,10 @@ impl Interface {
     }
 
     pub(super) fn name(&self) -> &str {
+        match self.0 {}
+    }
+
+    pub(super) fn groups(&self, _mode: PortMode) -> io::Result<BTreeSet<MulticastGroup>> {
         match self.0 {}
     }
 

@@ -1,6 +1,8 @@
 //! Virtual interfaces: what a network looks like to this machine.
 
 mod device;
+#[cfg(target_os = "linux")]
+mod groups_linux;
 #[cfg_attr(target_os = "linux", path = "interface_linux.rs")]
 #[cfg_attr(not(target_os = "linux"), path = "interface_other.rs")]
 mod interface;
