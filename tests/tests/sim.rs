@@ -6,6 +6,7 @@ static MEMORY: zt_tests::memory::Counting = zt_tests::memory::Counting;
 
 mod sim {
     mod bootstrap;
+    mod bridge;
     mod chaos;
     mod crowd;
     mod determinism;

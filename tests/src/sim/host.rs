@@ -13,6 +13,7 @@ use zt_protocol::time::{Instant, UnixMillis};
 use zt_protocol::transmit::{Frame, PortMode};
 use zt_protocol::world::World as Planet;
 
+use super::device::Device;
 use super::stack::Stack;
 use crate::wires::{Port, Sent, Wires};
 
@@ -44,6 +45,8 @@ pub(super) struct Host {
     /// What the node asked to keep.
     pub(super) disk: BTreeMap<StoreKey, Vec<u8>>,
     pub(super) stack: Stack,
+    /// What else is on the LAN that the port is bridged to.
+    pub(super) devices: Vec<Device>,
     /// How often the node was woken by a timer, by the timer's name.
     pub(super) wakeups: BTreeMap<&'static str, u64>,
     /// What the node told its host, besides what to store.
@@ -71,6 +74,7 @@ impl Host {
             node: None,
             disk: BTreeMap::new(),
             stack: Stack::new(PortMode::L3),
+            devices: Vec::new(),
             wakeups: BTreeMap::new(),
             events: Vec::new(),
             is_controller: false,
@@ -197,12 +201,25 @@ impl Host {
                 return self.wires.take();
             }
             for frame in &frames {
-                for answer in self.stack.receive(now, frame) {
+                for answer in self.receive(now, frame) {
                     self.hand_over(now, &answer);
                 }
             }
         }
         panic!("{} and its host answer each other without end", self.name);
+    }
+
+    /// Takes in a frame from the node and returns those that answer it.
+    fn receive(&mut self, now: Instant, frame: &OwnedFrame) -> Vec<OwnedFrame> {
+        self.stack.keep(frame);
+        let own = self.stack.mac(frame.network);
+        let for_others = frame.destination != own && !frame.destination.is_multicast();
+        let mut answers = Vec::new();
+        if self.devices.is_empty() || !for_others {
+            answers = self.stack.receive(now, frame);
+        }
+        answers.extend(self.devices.iter_mut().flat_map(|device| device.receive(frame)));
+        answers
     }
 
     /// Gives the node a frame its host sends.

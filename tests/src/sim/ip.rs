@@ -152,7 +152,12 @@ fn datagram(number: u64, len: usize) -> Vec<u8> {
 }
 
 /// Returns what the checksum covers besides the payload. ICMP for IPv4 covers nothing else.
-fn pseudo_header(source: IpAddr, destination: IpAddr, protocol: u8, len: usize) -> Vec<u8> {
+pub(super) fn pseudo_header(
+    source: IpAddr,
+    destination: IpAddr,
+    protocol: u8,
+    len: usize,
+) -> Vec<u8> {
     let len = u16::try_from(len).expect("tests send packets below 64 KiB").to_be_bytes();
     match (source, destination) {
         _ if protocol == ICMP => Vec::new(),
@@ -168,7 +173,7 @@ fn pseudo_header(source: IpAddr, destination: IpAddr, protocol: u8, len: usize) 
 }
 
 /// Returns the Internet checksum of all `parts`, each but the last of even length.
-fn checksum(parts: &[&[u8]]) -> u16 {
+pub(super) fn checksum(parts: &[&[u8]]) -> u16 {
     let words = parts.iter().flat_map(|part| part.chunks(2));
     let sum: u32 = words
         .map(|word| u32::from(word[0]) << 8 | u32::from(word.get(1).copied().unwrap_or(0)))

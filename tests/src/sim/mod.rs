@@ -10,11 +10,13 @@
 //!    └── Host                           one machine:
 //!          ├── Node                     the thing under test
 //!          ├── disk                     what it asked to store
-//!          └── Stack                    a little IP host behind its port
+//!          ├── Stack                    a little IP host behind its port
+//!          └── Device                   others on the LAN the port is bridged to
 //! ```
 //!
 //! Any line a node logs at level error fails the run.
 
+mod device;
 mod host;
 mod internet;
 mod ip;

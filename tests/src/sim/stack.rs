@@ -88,11 +88,15 @@ impl Stack {
         }
     }
 
-    /// Takes in a frame from the node and returns those that answer it.
-    pub(super) fn receive(&mut self, now: Instant, frame: &OwnedFrame) -> Vec<OwnedFrame> {
+    /// Keeps a frame from the node, if frames are to be kept.
+    pub(super) fn keep(&mut self, frame: &OwnedFrame) {
         if let Some(kept) = &mut self.kept {
             kept.push(frame.clone());
         }
+    }
+
+    /// Takes in a frame from the node and returns those that answer it.
+    pub(super) fn receive(&mut self, now: Instant, frame: &OwnedFrame) -> Vec<OwnedFrame> {
         if frame.ethertype == ARP {
             return self.receive_arp(frame);
         }
@@ -161,7 +165,7 @@ impl Stack {
         packets.into_iter().map(|(.., packet)| self.frame(network, mac, IPV4, packet)).collect()
     }
 
-    fn mac(&self, network: NetworkId) -> Mac {
+    pub(super) fn mac(&self, network: NetworkId) -> Mac {
         self.networks.get(&network).map_or(Mac::ZERO, |status| status.mac)
     }
 
@@ -184,7 +188,7 @@ const fn ethertype(address: IpAddr) -> u16 {
 }
 
 /// Returns an ARP packet for IPv4 over Ethernet: 1 asks, 2 answers.
-fn arp(operation: u8, mac: Mac, ip: [u8; 4], to_mac: Mac, to_ip: [u8; 4]) -> Vec<u8> {
+pub(super) fn arp(operation: u8, mac: Mac, ip: [u8; 4], to_mac: Mac, to_ip: [u8; 4]) -> Vec<u8> {
     let mut packet = vec![0, 1, 8, 0, 6, 4, 0, operation];
     packet.extend(mac.to_bytes());
     packet.extend(ip);
@@ -194,7 +198,7 @@ fn arp(operation: u8, mac: Mac, ip: [u8; 4], to_mac: Mac, to_ip: [u8; 4]) -> Vec
 }
 
 /// Returns operation, sender's MAC, sender's address and target address.
-fn read_arp(packet: &[u8]) -> Option<(u8, Mac, [u8; 4], [u8; 4])> {
+pub(super) fn read_arp(packet: &[u8]) -> Option<(u8, Mac, [u8; 4], [u8; 4])> {
     let &[0, 1, 8, 0, 6, 4, 0, operation, ref rest @ ..] = packet else {
         return None;
     };

@@ -91,7 +91,7 @@ impl World {
         }
     }
 
-    fn send_frames(&mut self, from: NodeId, frames: Vec<OwnedFrame>) {
+    pub(super) fn send_frames(&mut self, from: NodeId, frames: Vec<OwnedFrame>) {
         let sent = self.hosts[from.0].frames(self.now, frames);
         self.send(from, sent);
     }
