@@ -436,8 +436,8 @@ mod tests {
         assert_ne!(one, other);
     }
 
-    #[tokio::test]
-    async fn the_node_is_told_of_groups_that_come_and_go() {
+    #[test]
+    fn the_node_is_told_of_groups_that_come_and_go() {
         let group = |n| MulticastGroup { mac: Mac::BROADCAST, adi: n };
         let subscribe = |n| Command::Subscribe { network: NETWORK, group: group(n) };
         let unsubscribe = |n| Command::Unsubscribe { network: NETWORK, group: group(n) };
