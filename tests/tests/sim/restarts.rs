@@ -147,3 +147,29 @@ fn a_network_that_was_left_is_not_joined_after_a_restart() {
     assert_eq!(scene.world.standing(scene.network, scene.alice), None);
     assert_eq!(scene.world.stored(scene.alice, StoreKey::Network(scene.network)), None);
 }
+
+/// The seed of this protocol demands it: who is connected needs no root.
+#[test]
+fn two_members_that_have_met_find_each_other_without_any_root_or_controller() {
+    for mut scene in [Scene::public(120), Scene::private(121)] {
+        let (alice, bob) = (scene.alice, scene.bob);
+        scene.await_ping();
+        scene.world.run_for(secs(30));
+        for node in [scene.root, scene.controller, alice, bob] {
+            scene.world.switch_off(node);
+        }
+        scene.world.run_for(secs(60));
+
+        scene.world.switch_on(alice);
+        scene.world.run_for(secs(5));
+        scene.world.switch_on(bob);
+        let before = scene.world.pongs(alice);
+        scene.world.ping_every(secs(1), alice, bob);
+
+        scene.world.run_until(secs(10), |world| world.pongs(alice) > before).unwrap();
+        scene.world.run_for(secs(1_200));
+        let before = scene.world.pongs(alice);
+        scene.world.run_for(secs(20));
+        assert!(scene.world.pongs(alice) >= before + 19);
+    }
+}

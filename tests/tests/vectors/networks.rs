@@ -142,7 +142,7 @@ fn take_chunk(
     chunk: &[u8],
 ) -> Result<(), Rejected> {
     member.receive(packet, chunk, |networks, ctx, known, rx| {
-        networks.handle_config(ctx, known, rx, rx.body)
+        networks.handle_config(ctx, known, rx, rx.body).map(drop)
     })
 }
 

@@ -26,6 +26,8 @@ pub struct Tables {
     pub allow_loopback: bool,
     /// Whether this node is a root of a world it knows, and so relays for anybody.
     pub is_upstream: bool,
+    /// Whether a root answers, or this node is one.
+    pub is_online: bool,
     /// Where packets go for whom there is no direct path: the best root and the way to it.
     pub upstream: Option<(Address, Path)>,
     /// Every root of every world in force but this node, by ascending address.
@@ -128,6 +130,7 @@ impl Tables {
             me,
             allow_loopback: false,
             is_upstream: false,
+            is_online: false,
             upstream: None,
             upstreams: Vec::new(),
             peers: HashMap::with_hasher(hasher.clone()),
@@ -144,6 +147,15 @@ impl Tables {
     /// Returns the peer at `address`, to change it.
     pub fn peer_mut(&mut self, address: Address) -> Option<&mut PeerView> {
         self.peers.get_mut(&address)
+    }
+
+    /// Returns every peer that is reached directly, by ascending address.
+    #[must_use]
+    pub fn reached_directly(&self) -> Vec<Address> {
+        let reached = self.peers.iter().filter(|(_, peer)| peer.path.is_some());
+        let mut reached: Vec<Address> = reached.map(|(&address, _)| address).collect();
+        reached.sort_unstable();
+        reached
     }
 
     /// Makes `view` what the data plane sees of the peer at `address`.

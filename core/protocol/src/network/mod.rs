@@ -254,7 +254,7 @@ impl Networks {
 /// What peers send.
 impl Networks {
     /// Takes in a chunk of a configuration, which came in a NETWORK_CONFIG or in the OK to a
-    /// request of ours.
+    /// request of ours. Returns of which network.
     ///
     /// # Errors
     ///
@@ -266,9 +266,10 @@ impl Networks {
         directory: &dyn Directory,
         rx: &Received<'_>,
         bytes: &[u8],
-    ) -> Result<(), Rejected> {
+    ) -> Result<NetworkId, Rejected> {
         let chunk = Chunk::read(bytes, rx.packet_id)?;
-        self.network(chunk.network)?.handle_chunk(ctx, directory, rx, (&chunk, bytes))
+        self.network(chunk.network)?.handle_chunk(ctx, directory, rx, (&chunk, bytes))?;
+        Ok(chunk.network)
     }
 
     /// Takes in an ERROR about a network; `rx.body` begins after the code.

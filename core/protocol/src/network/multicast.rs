@@ -365,6 +365,10 @@ impl Network {
     }
 
     /// Asks those who might know for members of `group`.
+    ///
+    /// Without any root that is whoever is reached directly: members answer for themselves, so that
+    /// those who have met before find each other again. Others ignore the question; that they
+    /// learn of the network is the price of not depending on roots.
     fn gather(&self, ctx: &mut Ctx<'_>, group: MulticastGroup, limit: u32) {
         let membership = self.config.as_ref().and_then(|config| config.membership.clone());
         let body = Gather { network: self.id, group, limit, membership }.write();
@@ -374,8 +378,14 @@ impl Network {
         let root = best.or_else(|| ctx.tables.upstreams.last().copied());
         let specialists = self.with_role(Specialist::is_anchor);
         let specialists = specialists.chain(self.with_role(Specialist::is_replicator));
+        let mut acquaintances = Vec::new();
+        if !ctx.tables.is_online {
+            acquaintances = ctx.tables.reached_directly();
+            ctx.rng.shuffle(&mut acquaintances);
+        }
+        let likely = root.into_iter().chain([self.id.controller()]).chain(specialists);
         let mut asked = BTreeSet::from([ctx.me.address()]);
-        for to in root.into_iter().chain([self.id.controller()]).chain(specialists) {
+        for to in likely.chain(acquaintances) {
             if asked.len() <= GATHER_TARGETS_MAX && !to.is_reserved() && asked.insert(to) {
                 ctx.out.send(to, Verb::MulticastGather, body.clone());
             }

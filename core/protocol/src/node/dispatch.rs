@@ -129,7 +129,9 @@ impl Control {
                 self.networks.handle_gather(ctx, known, rx, &may_serve).map(|()| false)
             }
             Verb::NetworkConfig => {
-                self.networks.handle_config(ctx, known, rx, rx.body).map(|()| false)
+                let network = self.networks.handle_config(ctx, known, rx, rx.body)?;
+                self.peers.remember(ctx, network.controller());
+                Ok(false)
             }
             Verb::NetworkConfigRequest => match &mut self.controller {
                 Some(controller) => controller.handle_request(ctx, known, rx).map(|()| false),
@@ -174,7 +176,9 @@ impl Control {
                 Ok(())
             }
             Some(Verb::NetworkConfigRequest) => {
-                self.networks.handle_config(ctx, known, rx, rx.body)
+                let network = self.networks.handle_config(ctx, known, rx, rx.body)?;
+                self.peers.remember(ctx, network.controller());
+                Ok(())
             }
             Some(Verb::MulticastGather) => self.networks.handle_ok_gather(ctx, rx),
             Some(Verb::MulticastFrame) => self.networks.handle_ok_multicast_frame(ctx, known, rx),

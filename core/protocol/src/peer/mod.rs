@@ -48,6 +48,7 @@ use crate::peer::hello::SourcePrefix;
 use crate::peer::introduce::Introductions;
 use crate::peer::keepalive::Schedule;
 use crate::peer::path::{Arrival, Paths};
+use crate::peer::record::save;
 use crate::roots::Roots;
 use crate::status::PeerStatus;
 use crate::suite::PeerKeys;
@@ -89,6 +90,8 @@ pub struct Peer {
     unanswered: u32,
     /// When something was sent to a root or through it, since it was last heard or probed.
     relied_on: Option<Instant>,
+    /// When it was last saved, and the path that was in use then.
+    saved: Option<(Instant, Option<Path>)>,
     /// When this node's addresses were last pushed to it.
     told: Option<Instant>,
     pushes: PushGate,
@@ -111,6 +114,7 @@ impl Peer {
             probed: None,
             unanswered: 0,
             relied_on: None,
+            saved: None,
             told: None,
             pushes: PushGate::default(),
             asked_whois: None,
@@ -291,6 +295,9 @@ impl Peers {
             }
             let path = selected.map(|path| path.remote);
             ctx.out.events.push_back(Event::Peer { address, path });
+        }
+        if peer.take_saving(ctx.now) {
+            save(ctx, address, peer);
         }
         if roots.is_upstream(address) {
             self.refresh_upstreams(ctx, roots);

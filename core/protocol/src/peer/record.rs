@@ -11,6 +11,7 @@
 //! Source: spec 02 §12.
 
 use core::net::SocketAddr;
+use core::time::Duration;
 
 use crate::address::Address;
 use crate::error::{Malformed, Rejected};
@@ -20,12 +21,33 @@ use crate::limits::PATHS_PER_PEER_MAX;
 use crate::outbox::Ctx;
 use crate::peer::{Peer, Peers, hello, is_usable};
 use crate::roots::Roots;
+use crate::time::Instant;
 use crate::wire::cursor::{Put as _, Reader};
 use crate::wire::inet;
 
 const RECORD_VERSION: u8 = 2;
 
+/// How often a peer whose paths take turns is saved.
+const SAVE_PERIOD: Duration = Duration::from_secs(60);
+
 impl Peer {
+    /// Returns whether the peer is due to be saved, and counts that as done.
+    ///
+    /// Members of this node's networks are saved as soon as they are reached directly: a host may
+    /// end without notice, and they shall be found again even if no root is there to ask.
+    pub(super) fn take_saving(&mut self, now: Instant) -> bool {
+        if self.selected.is_none() || !self.is_trusted(now) {
+            return false;
+        }
+        let due = self
+            .saved
+            .is_none_or(|(at, path)| path != self.selected && now.since(at) >= SAVE_PERIOD);
+        if due {
+            self.saved = Some((now, self.selected));
+        }
+        due
+    }
+
     /// Returns the record of this peer.
     pub(super) fn to_record(&self) -> Vec<u8> {
         let version =
@@ -78,6 +100,17 @@ impl Peers {
             }
         }
         Ok(())
+    }
+
+    /// Has a peer saved without whom others cannot be judged, such as the controller that signs
+    /// their certificates.
+    pub fn remember(&mut self, ctx: &mut Ctx<'_>, address: Address) {
+        if let Some(peer) = self.peers.get_mut(&address)
+            && peer.saved.is_none()
+        {
+            peer.saved = Some((ctx.now, peer.selected));
+            save(ctx, address, peer);
+        }
     }
 
     /// Has every peer saved.

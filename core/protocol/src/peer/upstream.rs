@@ -51,6 +51,7 @@ impl Peers {
         ctx.tables.upstream = ways.min().map(|(_, Reverse(address), path)| (address, path));
 
         let is_online = self.is_online(now, roots);
+        ctx.tables.is_online = is_online;
         if self.is_online != is_online {
             self.is_online = is_online;
             ctx.out.events.push_back(Event::Online(is_online));

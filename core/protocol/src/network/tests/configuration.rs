@@ -55,7 +55,7 @@ fn a_pushed_configuration_is_acknowledged_and_an_asked_for_one_is_not() {
     let sign = |message: &[u8]| controller.sign(&[message]);
     let chunk = netconf::write_chunks(NETWORK, 99, &dictionary, sign).next().unwrap();
     host.receive(controller.address(), Verb::Ok, &chunk, |networks, ctx, known, rx| {
-        networks.handle_config(ctx, known, rx, rx.body)
+        networks.handle_config(ctx, known, rx, rx.body).map(drop)
     })
     .unwrap();
     assert_eq!(host.networks.config(NETWORK).unwrap().revision, 8);

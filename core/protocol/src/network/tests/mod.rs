@@ -186,7 +186,7 @@ impl Host {
         for chunk in chunks {
             let from = controller.address();
             self.receive(from, Verb::NetworkConfig, &chunk, |networks, ctx, known, rx| {
-                networks.handle_config(ctx, known, rx, rx.body)
+                networks.handle_config(ctx, known, rx, rx.body).map(drop)
             })?;
         }
         Ok(())
