@@ -14,7 +14,7 @@ import traceback
 from pathlib import Path
 from typing import Callable, List, Optional
 
-import scenarios
+from scenarios import ALL
 from world import World
 
 LOGS = Path(__file__).resolve().parents[2] / "target" / "interop"
@@ -40,14 +40,14 @@ def passes(scenario: Callable[[World], Optional[str]], zt: Optional[Path]) -> bo
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--zt", type=Path, help="our command; without it, only the reference's nodes can run")
-    parser.add_argument("scenarios", metavar="SCENARIO", nargs="*", help=", ".join(s.__name__ for s in scenarios.ALL))
+    parser.add_argument("scenarios", metavar="SCENARIO", nargs="*", help=", ".join(s.__name__ for s in ALL))
     arguments = parser.parse_args()
-    unknown = set(arguments.scenarios) - {s.__name__ for s in scenarios.ALL}
+    unknown = set(arguments.scenarios) - {s.__name__ for s in ALL}
     if unknown:
         parser.error(f"no such scenario: {', '.join(sorted(unknown))}")
     # A signal must unwind the stack, so that no namespace outlives the run.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
-    chosen = [s for s in scenarios.ALL if not arguments.scenarios or s.__name__ in arguments.scenarios]
+    chosen = [s for s in ALL if not arguments.scenarios or s.__name__ in arguments.scenarios]
     zt = arguments.zt and arguments.zt.resolve()
     results: List[bool] = [passes(scenario, zt) for scenario in chosen]
     print(f"{results.count(True)} passed, {results.count(False)} failed")

@@ -70,6 +70,11 @@ class Speaker:
         with self._news:
             return next((e for e in reversed(self._events[since:]) if e.get("event") == event and when(e)), None)
 
+    def all(self, event: str, when: Callable[[Event], bool] = lambda _: True, since: int = 0) -> List[Event]:
+        """The events of this name so far for which `when` holds."""
+        with self._news:
+            return [e for e in self._events[since:] if e.get("event") == event and when(e)]
+
     def stop(self, patience: float = 5) -> int:
         """Asks the child to end, makes it end if it does not, and returns its exit code."""
         if self._child.poll() is None:

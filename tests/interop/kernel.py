@@ -1,41 +1,129 @@
 """Traffic through the kernel of the host it is started on: what a person's programs would send.
 
-    python kernel.py echo IP PORT              echoes what comes there by TCP
-    python kernel.py exchange IP PORT BYTES    has BYTES bytes echoed, compares, and says how long it took
-    python kernel.py ping IP SECONDS           sends ICMP echo until the first reply; says when that came
+Told by `agent.obey`
 
-Each says what happened as one JSON object a line.
+    {"do":"echo","ip":…,"port":N}                             {"event":"listening"}, and echoes what comes there by TCP
+    {"do":"exchange","ip":…,"port":N,"length":N}              {"event":"exchanged","ip":…,"bytes":…,"seconds":…}
+    {"do":"connect","ip":…,"port":N,"within":S}               {"event":"connected","ip":…,"port":…,"ok":…}
+    {"do":"receive","ip":…,"port":N,"group":…}                {"event":"receiving"}, then {"event":"datagram",…} for each
+    {"do":"send","ip":…,"port":N,"text":…,"source":…,…}       nothing: sends UDP `times` times, `every` seconds apart
+    {"do":"ping","ip":…,"within":S}                           {"event":"pong"} at the first reply, or {"event":"silence"}
+    {"do":"watch","interface":…}                              {"event":"watching"}, then {"event":"frame",…} for each
+
+`exchange` has its bytes echoed by such a server and compares; `ping` sends ICMP echo.
 """
 from __future__ import annotations
 
-import json
 import os
+import random
 import select
 import socket
 import struct
-import sys
 import threading
 import time
-from typing import Any
+from typing import Optional
+
+from agent import in_background, is_ipv6, obey, repeat, say
 
 CHUNK = 65536
 PING_EVERY = 0.01
-
-
-def say(event: str, **fields: Any) -> None:
-    print(json.dumps({"event": event, **fields}), flush=True)
+EVERY_ETHERTYPE = 3
+FRAME_BYTES_SAID = 128
 
 
 def family(ip: str) -> socket.AddressFamily:
-    return socket.AF_INET6 if ":" in ip else socket.AF_INET
+    return socket.AF_INET6 if is_ipv6(ip) else socket.AF_INET
 
 
-def echo(ip: str, port: int) -> None:
-    with socket.create_server((ip, port), family=family(ip)) as server:
-        say("listening", ip=ip, port=port)
-        while True:
-            client, _ = server.accept()
-            threading.Thread(target=_send_back, args=(client,), daemon=True).start()
+class Kernel:
+    """The sockets of this host."""
+
+    def echo(self, ip: str, port: int) -> None:
+        with socket.create_server((ip, port), family=family(ip)) as server:
+            say("listening", ip=ip, port=port)
+            while True:
+                client, _ = server.accept()
+                in_background(_send_back, client)
+
+    def exchange(self, ip: str, port: int, length: int) -> None:
+        """Sends and receives at the same time: both directions are full at once."""
+        sent, received, started = os.urandom(length), bytearray(), time.monotonic()
+        try:
+            with socket.create_connection((ip, port), timeout=30) as connection:
+                sender = threading.Thread(target=connection.sendall, args=(sent,), daemon=True)
+                sender.start()
+                while len(received) < length and (data := connection.recv(CHUNK)):
+                    received += data
+                sender.join()
+        except OSError as error:
+            say("error", why=str(error))
+        same = len(os.path.commonprefix([sent, bytes(received)]))
+        say("exchanged", ip=ip, bytes=same, seconds=round(time.monotonic() - started, 3))
+
+    def connect(self, ip: str, port: int, within: float) -> None:
+        try:
+            socket.create_connection((ip, port), timeout=within).close()
+            ok = True
+        except OSError:
+            ok = False
+        say("connected", ip=ip, port=port, ok=ok)
+
+    def receive(self, ip: str, port: int, group: Optional[str] = None) -> None:
+        """Says what comes by UDP to its address `ip`, or to `group` on the interface that has this address."""
+        with socket.socket(family(ip), socket.SOCK_DGRAM) as receiver:
+            receiver.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            receiver.bind((group or ip, port))
+            if group is not None:
+                _join(receiver, ip, group)
+            say("receiving", port=port)
+            while True:
+                text, sender = receiver.recvfrom(CHUNK)
+                say("datagram", sender=sender[0], port=port, text=text.decode(errors="replace"), at=time.time())
+
+    def send(self, ip: str, port: int, text: str, source: str, times: int, every: float) -> None:
+        """Sends `text` and a number from its address `source`, to an address or a group."""
+        with socket.socket(family(ip), socket.SOCK_DGRAM) as sender:
+            sender.bind((source, 0))
+            _choose_interface(sender, source)
+
+            def send(numbered: str) -> None:
+                try:
+                    sender.sendto(numbered.encode(), (ip, port))
+                except OSError as error:
+                    say("error", why=str(error))
+
+            repeat(send, text, times, every)
+
+    def ping(self, ip: str, within: float) -> None:
+        """`at` is the wall clock at the first reply, to compare with that of another process."""
+        version6, mine, started = is_ipv6(ip), random.getrandbits(16), time.monotonic()
+        protocol = socket.IPPROTO_ICMPV6 if version6 else socket.IPPROTO_ICMP
+        with socket.socket(family(ip), socket.SOCK_RAW, protocol) as icmp:
+            number = 0
+            while time.monotonic() < started + within:
+                number += 1
+                try:
+                    icmp.sendto(_echo_request(128 if version6 else 8, mine, number & 0xFFFF), (ip, 0))
+                except OSError:
+                    pass  # no route to it yet
+                if _echo_reply(icmp, 129 if version6 else 0, mine, PING_EVERY):
+                    say("pong", ip=ip, at=time.time(), sent=number)
+                    return
+        say("silence", ip=ip, sent=number)
+
+    def watch(self, interface: str) -> None:
+        """Says which frames, or packets if it carries only such, pass an interface in either direction."""
+        with socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(EVERY_ETHERTYPE)) as watcher:
+            watcher.bind((interface, EVERY_ETHERTYPE))
+            is_ethernet = watcher.getsockname()[3] == 1
+            say("watching", interface=interface)
+            while True:
+                frame, (_, ethertype, kind, _, _) = watcher.recvfrom(CHUNK)
+                destination, source = (frame[:6].hex(":"), frame[6:12].hex(":")) if is_ethernet else ("", "")
+                payload = frame[14:] if is_ethernet else frame
+                say("frame", ethertype=ethertype, source=source, destination=destination,
+                    outgoing=kind == socket.PACKET_OUTGOING, length=len(payload),
+                    data=payload[:FRAME_BYTES_SAID].hex())
 
 
 def _send_back(client: socket.socket) -> None:
@@ -44,39 +132,28 @@ def _send_back(client: socket.socket) -> None:
             client.sendall(data)
 
 
-def exchange(ip: str, port: int, length: int) -> None:
-    """Sends and receives at the same time: both directions are full at once."""
-    sent, received, started = os.urandom(length), bytearray(), time.monotonic()
-    try:
-        with socket.create_connection((ip, port), timeout=30) as connection:
-            sender = threading.Thread(target=connection.sendall, args=(sent,), daemon=True)
-            sender.start()
-            while len(received) < length and (data := connection.recv(CHUNK)):
-                received += data
-            sender.join()
-    except OSError as error:
-        say("error", why=str(error))
-    same = len(os.path.commonprefix([sent, bytes(received)]))
-    say("exchanged", ip=ip, bytes=same, seconds=round(time.monotonic() - started, 3))
+def _index_of(source: str) -> int:
+    """The index of the interface that has the IPv6 address `source`."""
+    packed = socket.inet_pton(socket.AF_INET6, source).hex()
+    with open("/proc/net/if_inet6") as interfaces:
+        return next(int(fields[1], 16) for fields in map(str.split, interfaces) if fields[0] == packed)
 
 
-def ping(ip: str, seconds: float) -> None:
-    """`at` is the wall clock at the first reply, to compare with that of another process."""
-    version6 = family(ip) == socket.AF_INET6
-    protocol = socket.IPPROTO_ICMPV6 if version6 else socket.IPPROTO_ICMP
-    mine, started = os.getpid() & 0xFFFF, time.monotonic()
-    with socket.socket(family(ip), socket.SOCK_RAW, protocol) as icmp:
-        number = 0
-        while time.monotonic() < started + seconds:
-            number += 1
-            try:
-                icmp.sendto(_echo_request(128 if version6 else 8, mine, number & 0xFFFF), (ip, 0))
-            except OSError:
-                pass  # no route to it yet
-            if _echo_reply(icmp, 129 if version6 else 0, mine, PING_EVERY):
-                say("pong", ip=ip, at=time.time(), sent=number)
-                return
-    say("silence", ip=ip, sent=number)
+def _join(receiver: socket.socket, ip: str, group: str) -> None:
+    packed = socket.inet_pton(family(group), group)
+    if is_ipv6(group):
+        membership = packed + struct.pack("@I", _index_of(ip))
+        receiver.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_JOIN_GROUP, membership)
+    else:
+        receiver.setsockopt(socket.IPPROTO_IP, socket.IP_ADD_MEMBERSHIP, packed + socket.inet_aton(ip))
+
+
+def _choose_interface(sender: socket.socket, source: str) -> None:
+    """Has what is sent to groups leave by the interface that has the address `source`."""
+    if is_ipv6(source):
+        sender.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_MULTICAST_IF, _index_of(source))
+    else:
+        sender.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_IF, socket.inet_aton(source))
 
 
 def _echo_request(kind: int, identifier: int, number: int) -> bytes:
@@ -100,17 +177,5 @@ def _echo_reply(icmp: socket.socket, kind: int, identifier: int, within: float) 
     return False
 
 
-def main() -> None:
-    what, *arguments = sys.argv[1:]
-    if what == "echo":
-        echo(arguments[0], int(arguments[1]))
-    elif what == "exchange":
-        exchange(arguments[0], int(arguments[1]), int(arguments[2]))
-    elif what == "ping":
-        ping(arguments[0], float(arguments[1]))
-    else:
-        sys.exit(__doc__)
-
-
 if __name__ == "__main__":
-    main()
+    obey(Kernel())

@@ -20,6 +20,9 @@ CURRENT = "1.8.4"
 WITHOUT_AES = "1.4.2"
 """Announces no AES-GMAC-SIV, so that peers talk to it in suite 1, Salsa20/12 with Poly1305."""
 
+NODE_IN_SERVICE = 0x130
+"""Where the current version's service, which the library exports, keeps the node that it runs."""
+
 CACHE = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "libzt"
 
 SHIM = """
@@ -33,6 +36,10 @@ void del_route(void) {}
 
 DECLARATIONS = """
 typedef struct { char *public_id_str[16]; char *endpoint_ip_str[16][32]; } zts_root_set_t;
+typedef struct { int fd; short events; short revents; } zts_pollfd;
+typedef struct {
+    uint32_t link[4], etharp[4], ip4[4], ip6[4], icmp4[4], icmp6[4], udp[4], tcp[4], nd6[4];
+} zts_stats_counter_t;
 int zts_init_from_storage(const char *path);
 int zts_init_set_roots(const void *planet, unsigned int length);
 int zts_init_set_port(unsigned short port);
@@ -44,6 +51,7 @@ int zts_node_is_online(void);
 uint64_t zts_node_get_id(void);
 int zts_net_join(uint64_t network);
 int zts_net_get_status(uint64_t network);
+int zts_net_get_name(uint64_t network, char *text, unsigned int length);
 int zts_net_transport_is_ready(uint64_t network);
 int zts_addr_is_assigned(uint64_t network, unsigned int family);
 int zts_addr_get_str(uint64_t network, unsigned int family, char *text, unsigned int length);
@@ -55,6 +63,15 @@ int zts_connect(int socket, const char *ip, unsigned short port, int millisecond
 ssize_t zts_write(int socket, const void *bytes, size_t length);
 ssize_t zts_read(int socket, void *bytes, size_t length);
 int zts_close(int socket);
+int zts_set_blocking(int socket, int blocking);
+int zts_bsd_connect(int socket, const char *address, unsigned int length);
+int zts_bsd_poll(zts_pollfd *polled, unsigned int number, int milliseconds);
+int zts_bsd_setsockopt(int socket, int level, int option, const char *value, unsigned int length);
+ssize_t zts_bsd_sendto(int socket, const void *bytes, size_t length, int flags, const char *to, unsigned int to_length);
+ssize_t zts_bsd_recvfrom(int socket, void *bytes, size_t length, int flags, char *from, char *from_length);
+int zts_stats_get_all(zts_stats_counter_t *counters);
+int ZT_Node_multicastSubscribe(void *node, void *thread, uint64_t network, uint64_t mac, unsigned long adi);
+uint64_t ZT_Node_address(void *node);
 int zts_util_sign_root_set(char *planet, unsigned int *length, char *previous_key, unsigned int *previous_length,
                            char *current_key, unsigned int *current_length, uint64_t id, uint64_t timestamp,
                            zts_root_set_t *roots);
@@ -97,6 +114,15 @@ class Library:
         self.ffi: Any = FFI()
         self.ffi.cdef(DECLARATIONS)
         self.call: Any = self.ffi.dlopen(str(library), self.ffi.RTLD_LAZY)
+        self._symbols = ctypes.CDLL(str(library))
+
+    def node(self) -> Any:
+        """The node itself, below libzt: for what the core's own interface can do and libzt's cannot."""
+        service = ctypes.c_void_p.in_dll(self._symbols, "_ZN8ZeroTier11zts_serviceE").value or 0
+        node = self.ffi.cast("void *", ctypes.c_void_p.from_address(service + NODE_IN_SERVICE).value)
+        if self.call.ZT_Node_address(node) != self.call.zts_node_get_id():
+            raise RuntimeError("the reference keeps its node somewhere else")
+        return node
 
     def new_identity(self) -> str:
         """Makes an identity, secret part included, in the text form of `identity.secret`."""

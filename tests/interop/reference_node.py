@@ -1,43 +1,49 @@
-"""One reference node as a process: told what to do on stdin, says what happened on stdout.
+"""One reference node as a process.
 
     python reference_node.py --home DIR --planet FILE --port N [--version V]
 
-Both directions are one JSON object a line. It begins with {"event":"online","address":…}. Told
+It begins with {"event":"online","address":…}. Told by `agent.obey`
 
-    {"do":"join","network":ID}                          it says {"event":"network","id":…,"status":…,"addresses":[…]}
-    {"do":"echo","ip":…,"port":N}                       {"event":"listening"}, and echoes what comes there by TCP
-    {"do":"exchange","ip":…,"port":N,"bytes":N}         {"event":"exchanged","ip":…,"bytes":…,"seconds":…}
+    {"do":"join","network":ID}            {"event":"network","id":…,"status":…,"name":…,"addresses":[…]}, at each change
+    {"do":"subscribe","network":ID,"mac":…}                   {"event":"subscribed"}
+    {"do":"count"}                        {"event":"counted"} with what its TCP/IP stack has sent and received so far
 
-where `exchange` has its bytes echoed by such a server. It ends when stdin does.
+and `echo`, `exchange`, `connect`, `receive` and `send` as `kernel.py` does them. It ends when stdin does.
 """
 from __future__ import annotations
 
 import argparse
-import json
+import ipaddress
 import os
-import sys
-import threading
+import struct
 import time
 from pathlib import Path
-from typing import Any, Callable, Dict, List
+from typing import List, Optional
 
+from agent import in_background, is_ipv6, obey, repeat, say
 from reference import CURRENT, Library
 
-AF_INET, AF_INET6, SOCK_STREAM = 2, 10, 1
+AF_INET, AF_INET6, SOCK_STREAM, SOCK_DGRAM = 2, 10, 1, 2
+IPPROTO_IP, IP_MULTICAST_IF, IPPROTO_IPV6, IPV6_JOIN_GROUP = 0, 6, 41, 12
+POLLOUT, POLLERR = 0x02, 0x04
 ADDRESS_TEXT = 46
+NAME_TEXT = 127
 CHUNK = 16384
 STATUS = ["REQUESTING_CONFIGURATION", "OK", "ACCESS_DENIED", "NOT_FOUND", "PORT_ERROR", "CLIENT_TOO_OLD"]
-
-_speaking = threading.Lock()
-
-
-def say(event: str, **fields: Any) -> None:
-    with _speaking:
-        print(json.dumps({"event": event, **fields}), flush=True)
+INTERFACES = range(1, 5)
+"""The numbers its stack may have given to its interfaces: loopback, and one for each IP version."""
 
 
 def family(ip: str) -> int:
-    return AF_INET6 if ":" in ip else AF_INET
+    return AF_INET6 if is_ipv6(ip) else AF_INET
+
+
+def socket_address(ip: str, port: int, interface: int = 0) -> bytes:
+    """An address as the reference's stack writes it: like BSD, with a length first."""
+    packed = ipaddress.ip_address(ip).packed
+    if is_ipv6(ip):
+        return struct.pack("=BB2sI16sI", 28, AF_INET6, port.to_bytes(2, "big"), 0, packed, interface)
+    return struct.pack("=BB2s4s8x", 16, AF_INET, port.to_bytes(2, "big"), packed)
 
 
 class ReferenceNode:
@@ -45,6 +51,7 @@ class ReferenceNode:
 
     def __init__(self, home: Path, planet: bytes, port: int, version: str) -> None:
         self._library = Library(version)
+        self._ffi = self._library.ffi
         self._zt = self._library.call
         home.mkdir(parents=True, exist_ok=True)
         self._zt.zts_init_set_roots(planet, len(planet))
@@ -60,7 +67,7 @@ class ReferenceNode:
         say("online", address=f"{self._zt.zts_node_get_id():010x}")
 
     def join(self, network: str) -> None:
-        """Joins, and reports each change of the network's status or addresses from then on."""
+        """Joins, and reports each change of the network's status, name or addresses from then on."""
         number = int(network, 16)
         self._zt.zts_net_join(number)
         reported = None
@@ -68,11 +75,24 @@ class ReferenceNode:
             status = self._zt.zts_net_get_status(number)
             ready = self._zt.zts_net_transport_is_ready(number) == 1
             state = {"status": STATUS[status] if 0 <= status < len(STATUS) else str(status),
-                     "addresses": self._addresses(number) if ready else []}
+                     "name": self._name(number), "addresses": self._addresses(number) if ready else []}
             if state != reported:
                 reported = state
                 say("network", id=network, **state)
             time.sleep(0.02)
+
+    def subscribe(self, network: str, mac: str) -> None:
+        """Subscribes to an Ethernet group. libzt leaves this out for what its sockets join (a TODO of its own)."""
+        node = self._library.node()
+        group = int(mac.replace(":", ""), 16)
+        self._zt.ZT_Node_multicastSubscribe(node, self._ffi.NULL, int(network, 16), group, 0)
+        say("subscribed", mac=mac)
+
+    def count(self) -> None:
+        counters = self._ffi.new("zts_stats_counter_t *")
+        self._zt.zts_stats_get_all(counters)
+        say("counted", arp_sent=counters.etharp[0], arp_received=counters.etharp[1],
+            nd_sent=counters.nd6[0], nd_received=counters.nd6[1])
 
     def echo(self, ip: str, port: int) -> None:
         """Sends back whatever arrives at `ip`, an address of its own, to any number of peers at once."""
@@ -83,27 +103,88 @@ class ReferenceNode:
         in_background(self._accept, listener)
         say("listening", ip=ip, port=port)
 
-    def exchange(self, ip: str, port: int, bytes: int) -> None:
-        """Has `bytes` bytes echoed over one TCP connection, and compares."""
+    def exchange(self, ip: str, port: int, length: int) -> None:
+        """Has `length` bytes echoed over one TCP connection, and compares."""
         started = time.monotonic()
         socket = self._connected(ip, port)
         done = 0
-        while socket >= 0 and done < bytes:
-            chunk = os.urandom(min(CHUNK, bytes - done))
+        while socket >= 0 and done < length:
+            chunk = os.urandom(min(CHUNK, length - done))
             if not self._write(socket, chunk) or self._read(socket, len(chunk)) != chunk:
                 break
             done += len(chunk)
         self._zt.zts_close(socket)
         say("exchanged", ip=ip, bytes=done, seconds=round(time.monotonic() - started, 3))
 
+    def connect(self, ip: str, port: int, within: float) -> None:
+        """Says whether a TCP connection comes about in time."""
+        socket = self._zt.zts_socket(family(ip), SOCK_STREAM, 0)
+        self._zt.zts_set_blocking(socket, 0)
+        address = socket_address(ip, port)
+        self._zt.zts_bsd_connect(socket, address, len(address))
+        polled = self._ffi.new("zts_pollfd *", {"fd": socket, "events": POLLOUT})
+        deadline = time.monotonic() + within
+        while time.monotonic() < deadline and self._zt.zts_bsd_poll(polled, 1, 0) == 0:
+            time.sleep(0.01)
+        say("connected", ip=ip, port=port, ok=polled.revents & (POLLOUT | POLLERR) == POLLOUT)
+        self._zt.zts_close(socket)
+
+    def receive(self, ip: str, port: int, group: Optional[str] = None) -> None:
+        """Says what comes by UDP to port `port`, to its own address or to `group`.
+
+        Its stack takes packets for any IPv4 group, but has to join those of IPv6.
+        """
+        socket = self._zt.zts_socket(family(ip), SOCK_DGRAM, 0)
+        everywhere = b"::" if is_ipv6(ip) else b"0.0.0.0"
+        if self._zt.zts_bind(socket, everywhere, port):
+            raise OSError(f"the reference cannot receive at port {port}")
+        if group is not None and is_ipv6(group):
+            self._join_group(socket, group)
+        say("receiving", port=port)
+        buffer, sender, length = (self._ffi.new(f"char[{n}]") for n in (CHUNK, 32, 4))
+        while True:
+            got = self._zt.zts_bsd_recvfrom(socket, buffer, CHUNK, 0, sender, length)
+            if got >= 0:
+                text = bytes(self._ffi.buffer(buffer, got)).decode(errors="replace")
+                say("datagram", port=port, text=text, at=time.time())
+
+    def send(self, ip: str, port: int, text: str, source: str, times: int, every: float) -> None:
+        """Sends `text` and a number by UDP from its address `source`, to an address or a group."""
+        socket = self._zt.zts_socket(family(ip), SOCK_DGRAM, 0)
+        self._zt.zts_bind(socket, source.encode(), 0)
+        packed = ipaddress.ip_address(source).packed
+        if not is_ipv6(source):
+            self._zt.zts_bsd_setsockopt(socket, IPPROTO_IP, IP_MULTICAST_IF, packed, len(packed))
+        address = socket_address(ip, port)
+
+        def send(numbered: str) -> None:
+            data = numbered.encode()
+            if self._zt.zts_bsd_sendto(socket, data, len(data), 0, address, len(address)) < 0:
+                say("error", why=f"the reference cannot send to {ip} port {port}")
+
+        repeat(send, text, times, every)
+        self._zt.zts_close(socket)
+
+    def _name(self, network: int) -> str:
+        text = self._ffi.new(f"char[{NAME_TEXT + 1}]")
+        self._zt.zts_net_get_name(network, text, NAME_TEXT)
+        return str(self._ffi.string(text).decode(errors="replace"))
+
     def _addresses(self, network: int) -> List[str]:
         found = []
         for kind in (AF_INET, AF_INET6):
             if self._zt.zts_addr_is_assigned(network, kind) == 1:
-                text = self._library.ffi.new(f"char[{ADDRESS_TEXT}]")
+                text = self._ffi.new(f"char[{ADDRESS_TEXT}]")
                 self._zt.zts_addr_get_str(network, kind, text, ADDRESS_TEXT)
-                found.append(self._library.ffi.string(text).decode())
+                found.append(self._ffi.string(text).decode())
         return found
+
+    def _join_group(self, socket: int, group: str) -> None:
+        packed = ipaddress.ip_address(group).packed
+        memberships = [packed + struct.pack("=I", interface) for interface in INTERFACES]
+        joined = [self._zt.zts_bsd_setsockopt(socket, IPPROTO_IPV6, IPV6_JOIN_GROUP, m, len(m)) for m in memberships]
+        if 0 not in joined:
+            raise OSError(f"the reference cannot join {group}")
 
     def _connected(self, ip: str, port: int) -> int:
         """A connected socket, or -1."""
@@ -114,17 +195,17 @@ class ReferenceNode:
         return -1
 
     def _accept(self, listener: int) -> None:
-        text, port = self._library.ffi.new(f"char[{ADDRESS_TEXT}]"), self._library.ffi.new("unsigned short *")
+        text, port = self._ffi.new(f"char[{ADDRESS_TEXT}]"), self._ffi.new("unsigned short *")
         while True:
             socket = self._zt.zts_accept(listener, text, ADDRESS_TEXT, port)
             if socket >= 0:
                 in_background(self._send_back, socket)
 
     def _send_back(self, socket: int) -> None:
-        buffer = self._library.ffi.new("char[65536]")
+        buffer = self._ffi.new("char[65536]")
         while True:
             length = self._zt.zts_read(socket, buffer, 65536)
-            if length <= 0 or not self._write(socket, bytes(self._library.ffi.buffer(buffer, length))):
+            if length <= 0 or not self._write(socket, bytes(self._ffi.buffer(buffer, length))):
                 break
         self._zt.zts_close(socket)
 
@@ -138,12 +219,12 @@ class ReferenceNode:
 
     def _read(self, socket: int, length: int) -> bytes:
         """`length` bytes, or fewer if the connection ends."""
-        buffer, data = self._library.ffi.new(f"char[{length}]"), b""
+        buffer, data = self._ffi.new(f"char[{length}]"), b""
         while len(data) < length:
             got = self._zt.zts_read(socket, buffer, length - len(data))
             if got <= 0:
                 break
-            data += bytes(self._library.ffi.buffer(buffer, got))
+            data += bytes(self._ffi.buffer(buffer, got))
         return data
 
 
@@ -159,10 +240,6 @@ def run_one_thread_at_a_time() -> None:
     os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(1))
 
 
-def in_background(work: Callable[..., None], *arguments: Any, **named: Any) -> None:
-    threading.Thread(target=work, args=arguments, kwargs=named, daemon=True).start()
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--home", type=Path, required=True)
@@ -173,10 +250,7 @@ def main() -> None:
     run_one_thread_at_a_time()
     node = ReferenceNode(arguments.home, arguments.planet.read_bytes(), arguments.port, arguments.version)
     in_background(node.come_online)
-    for line in sys.stdin:
-        command: Dict[str, Any] = json.loads(line)
-        in_background(getattr(node, command.pop("do")), **command)
-    sys.stdout.flush()
+    obey(node)
     # The library's own threads do not end; the process does.
     os._exit(0)
 

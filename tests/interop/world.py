@@ -1,13 +1,16 @@
 """A world of ZeroTier nodes, ours and the reference's, that is gone without a trace afterwards."""
 from __future__ import annotations
 
+import os
+import signal
 import subprocess
 import sys
 import tempfile
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any, Dict, List, Optional, Sequence
+from typing import Any, Callable, Dict, Iterable, List, Optional, Sequence, Set
 
+from agent import group_mac, is_ipv6
 from jsonlines import Event, Speaker
 from namespaces import Host, Internet
 from reference import CURRENT, fetch
@@ -15,6 +18,8 @@ from reference import CURRENT, fetch
 HERE = Path(__file__).parent
 PORT = 9993
 ECHO_PORT = 7007
+REACHED_SECONDS = 5.0
+"""Long enough for a connection whose first packets were lost to credentials still on their way."""
 
 
 class Peer:
@@ -24,22 +29,68 @@ class Peer:
     speaker: Speaker
     address: str
 
+    @property
+    def agent(self) -> Speaker:
+        """What sends and receives for it: its host's kernel, or the reference's own TCP/IP stack."""
+        raise NotImplementedError
+
+    def come_online(self, within: float = 20) -> None:
+        self.address = self.speaker.wait("online", within)["address"]
+
     def ips(self, network: str, within: float = 20) -> List[str]:
         """The addresses the network gave it, without prefix lengths, once its status is OK."""
         event = self.speaker.wait("network", within, _is_ready(network))
         return [address.split("/")[0] for address in event["addresses"]]
 
     def ip(self, network: str, within: float = 20) -> str:
-        """The first of its `ips`."""
-        return self.ips(network, within)[0]
+        """The first of its `ips` that is of IPv4, or the first if none is."""
+        return min(self.ips(network, within), key=is_ipv6)
 
-    def echo(self, ip: str) -> None:
+    def ip6(self, network: str, within: float = 20) -> str:
+        """The first of its `ips` that is of IPv6."""
+        return next(ip for ip in self.ips(network, within) if is_ipv6(ip))
+
+    def echo(self, ip: str, port: int = ECHO_PORT) -> None:
         """Starts an echo server at its own address `ip`."""
-        raise NotImplementedError
+        self.agent.tell(do="echo", ip=ip, port=port)
+        self.agent.wait("listening", 5, lambda e: (e["ip"], e["port"]) == (ip, port))
 
     def exchange(self, ip: str, length: int, within: float = 60) -> float:
         """Has `length` bytes echoed by the peer at `ip`, over TCP; returns the seconds it took."""
-        raise NotImplementedError
+        since = self.agent.mark()
+        self.agent.tell(do="exchange", ip=ip, port=ECHO_PORT, length=length)
+        return _seconds(self.agent.wait("exchanged", within, lambda e: e["ip"] == ip, since), length)
+
+    def reached(self, ip: str, ports: Iterable[int], within: float = REACHED_SECONDS) -> Set[int]:
+        """The ports of `ip` to which a TCP connection from it comes about in time."""
+        asked, since = set(ports), self.agent.mark()
+        for port in asked:
+            self.agent.tell(do="connect", ip=ip, port=port, within=within)
+        answers = [self.agent.wait("connected", within + 5, lambda e: (e["ip"], e["port"]) == (ip, port), since)
+                   for port in asked]
+        return {answer["port"] for answer in answers if answer["ok"]}
+
+    def reaches(self, ip: str, port: int = ECHO_PORT, within: float = REACHED_SECONDS) -> bool:
+        """Whether a TCP connection from it to `ip` comes about in time."""
+        return bool(self.reached(ip, [port], within))
+
+    def receive(self, ip: str, port: int, group: Optional[str] = None) -> None:
+        """Has it receive by UDP, at its own address `ip` or from `group`; see `heard`."""
+        since = self.agent.mark()
+        self.agent.tell(do="receive", ip=ip, port=port, group=group)
+        self.agent.wait("receiving", 5, lambda e: e["port"] == port, since)
+
+    def send(self, source: str, ip: str, port: int, text: str, times: int = 1, every: float = 0.1) -> None:
+        """Sends `text` and a number by UDP from its own address `source`, `times` times; does not wait."""
+        self.agent.tell(do="send", source=source, ip=ip, port=port, text=text, times=times, every=every)
+
+    def hear(self, text: str, within: float, since: int = 0) -> Event:
+        """Waits for a datagram that begins with `text`."""
+        return self.agent.wait("datagram", within, lambda e: e["text"].startswith(text), since)
+
+    def last_heard(self, text: str) -> Optional[Event]:
+        """The last datagram that begins with `text`."""
+        return self.agent.last("datagram", lambda e: e["text"].startswith(text))
 
 
 def _is_ready(network: str) -> Any:
@@ -61,20 +112,24 @@ class Reference(Peer):
                                      "--home", str(world.home(name)), "--planet", str(planet), "--port", str(PORT),
                                      "--version", version)
 
-    def come_online(self, within: float = 20) -> None:
-        self.address = self.speaker.wait("online", within)["address"]
+    @property
+    def agent(self) -> Speaker:
+        return self.speaker
 
     def join(self, network: str) -> None:
         self.speaker.tell(do="join", network=network)
 
-    def echo(self, ip: str) -> None:
-        self.speaker.tell(do="echo", ip=ip, port=ECHO_PORT)
-        self.speaker.wait("listening", 5)
-
-    def exchange(self, ip: str, length: int, within: float = 60) -> float:
+    def subscribe(self, network: str, group: str) -> None:
+        """Has it announce that it listens to an IP group."""
         since = self.speaker.mark()
-        self.speaker.tell(do="exchange", ip=ip, port=ECHO_PORT, bytes=length)
-        return _seconds(self.speaker.wait("exchanged", within, lambda e: e["ip"] == ip, since), length)
+        self.speaker.tell(do="subscribe", network=network, mac=group_mac(group))
+        self.speaker.wait("subscribed", 5, since=since)
+
+    def count(self) -> Event:
+        """What its stack has sent and received so far."""
+        since = self.speaker.mark()
+        self.speaker.tell(do="count")
+        return self.speaker.wait("counted", 5, since=since)
 
 
 class Ours(Peer):
@@ -91,8 +146,9 @@ class Ours(Peer):
         """Starts it, the first time or again, with the home directory that it has."""
         self.speaker = self._world.speaker(self._name, self.host, *self._command)
 
-    def come_online(self, within: float = 20) -> None:
-        self.address = self.speaker.wait("online", within)["address"]
+    @property
+    def agent(self) -> Speaker:
+        return self._world.kernel(self.host)
 
     def path_to(self, peer: Peer) -> Optional[str]:
         """How it said last that it reaches `peer`: an ip/port, "relay", or None if it said nothing."""
@@ -105,26 +161,53 @@ class Ours(Peer):
         assert event["path"].startswith(peer.host.ip + "/"), event
         return str(event["path"])
 
-    def echo(self, ip: str) -> None:
-        self._world.speaker(f"{self._name}-echo", self.host, sys.executable, str(HERE / "kernel.py"),
-                            "echo", ip, str(ECHO_PORT)).wait("listening", 5)
-
-    def exchange(self, ip: str, length: int, within: float = 60) -> float:
-        client = self._world.speaker(f"{self._name}-tcp", self.host, sys.executable, str(HERE / "kernel.py"),
-                                     "exchange", ip, str(ECHO_PORT), str(length))
-        return _seconds(client.wait("exchanged", within), length)
-
     def start_pinging(self, ip: str, seconds: float) -> Speaker:
-        """Sends ICMP echo to `ip` until the first reply, which it says as {"event":"pong"}."""
-        return self._world.speaker(f"{self._name}-ping", self.host, sys.executable, str(HERE / "kernel.py"),
-                                   "ping", ip, str(seconds))
+        """Sends ICMP echo to `ip` until the first reply, which the speaker says as {"event":"pong"}."""
+        self.agent.tell(do="ping", ip=ip, within=seconds)
+        return self.agent
 
     def ping(self, ip: str, within: float = 20) -> None:
-        self.start_pinging(ip, within).wait("pong", within)
+        since = self.agent.mark()
+        self.start_pinging(ip, within).wait("pong", within, lambda e: e["ip"] == ip, since)
+
+    def watch(self, interface: str) -> Watch:
+        """Starts to look at what passes one of its host's interfaces."""
+        return Watch(self.agent, interface)
+
+    def dropped(self, reason: str) -> int:
+        """How many frames or packets it has dropped for a reason, by the reason's name."""
+        since = self.speaker.mark()
+        os.kill(self.speaker.pid, signal.SIGUSR1)
+        return int(self.speaker.wait("drops", 5, since=since)["reasons"].get(reason, 0))
 
     def resident_megabytes(self) -> float:
         status = Path(f"/proc/{self.speaker.pid}/status").read_text()
         return next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmRSS")) / 1024
+
+
+class Watch:
+    """What passes an interface of a host."""
+
+    def __init__(self, agent: Speaker, interface: str) -> None:
+        self._agent = agent
+        since = agent.mark()
+        agent.tell(do="watch", interface=interface)
+        agent.wait("watching", 5, lambda e: e["interface"] == interface, since)
+
+    def mark(self) -> int:
+        return self._agent.mark()
+
+    def see(self, text: str, within: float = 5, since: int = 0) -> Event:
+        """Waits for a frame that holds `text`."""
+        return self._agent.wait("frame", within, _holds(text), since)
+
+    def seen(self, when: Callable[[Event], bool], since: int = 0) -> List[Event]:
+        """The frames for which `when` holds."""
+        return self._agent.all("frame", when, since)
+
+
+def _holds(text: str) -> Callable[[Event], bool]:
+    return lambda e: text.encode() in bytes.fromhex(e["data"])
 
 
 class World:
@@ -135,6 +218,7 @@ class World:
         self._logs = logs
         self._stack = ExitStack()
         self._hosts: Dict[str, Host] = {}
+        self._kernels: Dict[Host, Speaker] = {}
 
     def __enter__(self) -> World:
         self._logs.mkdir(parents=True, exist_ok=True)
@@ -175,6 +259,12 @@ class World:
         speaker = Speaker(name, host.command(*command), self._logs / f"{name}.log")
         self._stack.callback(speaker.stop)
         return speaker
+
+    def kernel(self, host: Host) -> Speaker:
+        """What sends and receives by the kernel of `host`; started at the first call."""
+        if host not in self._kernels:
+            self._kernels[host] = self.speaker(f"{host.name}-kernel", host, sys.executable, str(HERE / "kernel.py"))
+        return self._kernels[host]
 
     def run_zt(self, *arguments: str) -> str:
         """Runs a `zt` command that does not stay, and returns what it printed."""

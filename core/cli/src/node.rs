@@ -17,6 +17,8 @@ use crate::failure::Failure;
 use report::Report;
 
 /// Run a node in the foreground until SIGINT or SIGTERM.
+///
+/// On SIGUSR1 it says what it has dropped since it started, by reason.
 #[derive(Args, Debug)]
 pub(crate) struct Node {
     /// Where the node keeps its identity and state; made if it does not exist.
@@ -64,6 +66,7 @@ impl Node {
 
     async fn run_until_signal(self) -> Result<(), Failure> {
         let mut signals = Signals::listen().map_err(Failure::Runtime)?;
+        let mut asked = signal(SignalKind::user_defined1()).map_err(Failure::Runtime)?;
         let report = Report::new(self.json);
         let networks = self.networks_to_join()?;
         let node = self.start().await?;
@@ -71,6 +74,7 @@ impl Node {
 
         let result = tokio::select! {
             result = self.serve(&node, &networks, &report) => result,
+            () = report_drops(&node, &mut asked, &report) => Ok(()),
             () = signals.received() => Ok(()),
         };
         tokio::select! {
@@ -129,6 +133,14 @@ impl Node {
         } else {
             Port::Tun { name: name(&self.tun) }
         }
+    }
+}
+
+/// Reports what was dropped whenever the signal comes, until the node stops.
+async fn report_drops(node: &Handle, asked: &mut Signal, report: &Report) {
+    while asked.recv().await.is_some() {
+        let Ok((drops, losses)) = node.drops().await else { return };
+        report.drops(&drops, &losses);
     }
 }
 

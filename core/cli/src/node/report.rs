@@ -3,10 +3,11 @@
 use std::io::{self, Write as _};
 use std::net::SocketAddr;
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use zt_protocol::address::Address;
+use zt_protocol::error::Drops;
 use zt_protocol::event::{NetworkStatus, Route, Standing};
-use zt_runtime::{Event, Handle};
+use zt_runtime::{Event, Handle, Losses};
 
 /// Tells the user.
 pub(super) struct Report {
@@ -33,6 +34,15 @@ impl Report {
             print(&json!({ "event": "stopped" }));
         } else {
             log::info!("stopped");
+        }
+    }
+
+    /// Reports what was dropped since the start: by the node, by reason, and around it.
+    pub(super) fn drops(&self, drops: &Drops, losses: &Losses) {
+        if self.json {
+            print(&drops_to_json(drops, losses));
+        } else {
+            log::info!("dropped by reason {drops:?}, around the node {losses:?}");
         }
     }
 
@@ -72,6 +82,16 @@ fn to_json(me: Address, event: &Event) -> Option<Value> {
         _ => return None,
     };
     Some(object)
+}
+
+fn drops_to_json(drops: &Drops, losses: &Losses) -> Value {
+    let reasons: Map<_, _> =
+        drops.iter().map(|(reason, times)| (reason.name().to_owned(), times.into())).collect();
+    json!({
+        "event": "drops",
+        "reasons": reasons,
+        "lost": { "datagrams": losses.datagrams, "frames": losses.frames, "events": losses.events },
+    })
 }
 
 fn network_to_json(status: &NetworkStatus) -> Value {
@@ -151,6 +171,7 @@ fn log_network(status: &NetworkStatus) {
 #[cfg(test)]
 mod tests {
     use zt_protocol::address::{Mac, NetworkId};
+    use zt_protocol::error::Rejected;
     use zt_protocol::event::NetworkKind;
 
     use super::*;
@@ -185,5 +206,17 @@ mod tests {
         assert_eq!(network["addresses"], json!(["10.1.0.5/24"]));
         assert_eq!(to_json(ME, &relayed).unwrap()["path"], "relay");
         assert_eq!(to_json(ME, &direct).unwrap()["path"], "2001:db8::1/7");
+    }
+
+    #[test]
+    fn only_what_was_dropped_is_listed() {
+        let mut drops = Drops::default();
+        drops.count(Rejected::Filtered);
+        drops.count(Rejected::Filtered);
+
+        let object = drops_to_json(&drops, &Losses { frames: 1, ..Losses::default() });
+
+        assert_eq!(object["reasons"], json!({ "filtered": 2 }));
+        assert_eq!(object["lost"]["frames"], 1);
     }
 }

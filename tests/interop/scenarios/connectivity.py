@@ -1,87 +1,22 @@
-"""What must hold between our nodes and the reference's.
-
-Each scenario is a function of a fresh world. It returns normally if all holds, and what it measured,
-if it measures, as text.
-"""
+"""Our nodes and the reference's find and reach each other."""
 from __future__ import annotations
 
 import time
-from typing import Callable, List, Optional
 
+from network import MEGABYTE, PrivateNetwork
 from reference import WITHOUT_AES, Library, Root, public_part
-from world import PORT, Ours, Reference, World
+from world import PORT, Reference, World
 
-MEGABYTE = 1 << 20
 A_FEW_BYTES = 64
 
 PLANET_ID = 149604618
 ADHOC_ALL_PORTS = "ff0000ffff000000"
-VIRTUAL_POOL = "10.77.0.10-10.77.0.99"
-VIRTUAL_ROUTE = "10.77.0.0/24"
 
 COLD_START_SECONDS = 1.0
 IDLE_MEGABYTES = 12.0
 IDLE_FOR_SECONDS = 30.0
 RELAY_RECOVERY_SECONDS = 90.0
-REFUSED_FOR_SECONDS = 2.0
 REFERENCE_TICK_SECONDS = 5.0
-
-
-class PrivateNetwork:
-    """A root, a controller with one private network, and a member, all ours, and reference nodes."""
-
-    def __init__(self, world: World) -> None:
-        self._world = world
-        for name in ("root", "controller", "member"):
-            world.run_zt("id", "new", "--out", str(world.home(name)))
-        self.planet = world.file("planet")
-        world.run_zt("planet", "make", "--out", str(self.planet),
-                     f"{world.home('root') / 'identity.public'}={world.host('root').ip}/{PORT}")
-        self.id = world.run_zt("network", "create", "--home", str(world.home("controller")), "--private",
-                               "--pool", VIRTUAL_POOL, "--route", VIRTUAL_ROUTE)
-        self.root = Ours(world, "root", self.planet, ["--no-tun"])
-        self.controller = Ours(world, "controller", self.planet, ["--no-tun", "--controller"])
-        self.member = Ours(world, "member", self.planet, ["--tun", "zt0", "--join", self.id])
-
-    def allow(self, address: str) -> None:
-        self._world.run_zt("network", "allow", "--home", str(self._world.home("controller")), self.id, address)
-
-    def start(self) -> None:
-        """Starts our nodes, and lets our member in."""
-        for node in (self.root, self.controller, self.member):
-            node.start()
-        for node in (self.root, self.controller, self.member):
-            node.come_online()
-        self.allow(self.member.address)
-        self.member.echo(self.member.ip(self.id))
-
-    def add_reference(self, name: str, **options: str) -> Reference:
-        """Adds a reference node. It is refused, is let in, and has an echo server when this returns."""
-        node = Reference(self._world, name, self.planet, **options)
-        node.come_online()
-        node.join(self.id)
-        # libzt tells its user nothing of a refusal; what it must not say is that it is a member.
-        time.sleep(REFUSED_FOR_SECONDS)
-        assert not node.speaker.last("network", lambda e: e["status"] == "OK"), "a stranger was let in"
-        self.allow(node.address)
-        node.echo(node.ip(self.id))
-        return node
-
-    def exchange(self, reference: Reference) -> None:
-        """Sends 1 MiB from each to the other and back again."""
-        member_ip, reference_ip = self.member.ip(self.id), reference.ip(self.id)
-        self.member.ping(reference_ip)
-        self.member.exchange(reference_ip, MEGABYTE)
-        reference.exchange(member_ip, MEGABYTE)
-
-    def exchange_directly(self, reference: Reference) -> None:
-        """`exchange`, and the traffic must not pass the root."""
-        self.member.ping(reference.ip(self.id))
-        self.member.wait_for_direct_path(reference)
-        before = self._world.internet.counted(self.member.host, reference.host)
-        self.exchange(reference)
-        passed = self._world.internet.counted(self.member.host, reference.host) - before
-        assert passed > 4 * MEGABYTE, f"only {passed} bytes went directly"
 
 
 def reference_only(world: World) -> None:
@@ -207,15 +142,3 @@ def idle_member_is_small(world: World) -> str:
     resident = network.member.resident_megabytes()
     assert resident <= IDLE_MEGABYTES, f"{resident:.1f} MB resident"
     return f"{resident:.1f} MB resident"
-
-
-ALL: List[Callable[[World], Optional[str]]] = [
-    reference_only,
-    join_and_exchange,
-    join_and_exchange_in_suite_1,
-    relayed_when_direct_paths_are_blocked,
-    exchange_after_root_restart,
-    all_pairs_ping,
-    cold_start_to_first_ping,
-    idle_member_is_small,
-]

@@ -1,0 +1,26 @@
+"""What must hold between our nodes and the reference's.
+
+Each scenario is a function of a fresh world. It returns normally if all holds, and what it measured,
+if it measures, as text.
+"""
+from __future__ import annotations
+
+from typing import Callable, List, Optional
+
+from world import World
+
+from . import connectivity, revocation, rules
+
+ALL: List[Callable[[World], Optional[str]]] = [
+    connectivity.reference_only,
+    connectivity.join_and_exchange,
+    connectivity.join_and_exchange_in_suite_1,
+    connectivity.relayed_when_direct_paths_are_blocked,
+    connectivity.exchange_after_root_restart,
+    connectivity.all_pairs_ping,
+    connectivity.cold_start_to_first_ping,
+    connectivity.idle_member_is_small,
+    rules.drops_by_port_and_ethertype,
+    rules.tags_and_capabilities,
+    revocation.revocation_cuts_traffic,
+]
