@@ -5,7 +5,7 @@ Told by `agent.obey`
     {"do":"echo","ip":…,"port":N}                             {"event":"listening"}, and echoes what comes there by TCP
     {"do":"exchange","ip":…,"port":N,"length":N}              {"event":"exchanged","ip":…,"bytes":…,"seconds":…}
     {"do":"connect","ip":…,"port":N,"within":S}               {"event":"connected","ip":…,"port":…,"ok":…}
-    {"do":"receive","ip":…,"port":N,"group":…}                {"event":"receiving"}, then {"event":"datagram",…} for each
+    {"do":"receive","ip":…,"port":N,"group":…,…}              {"event":"receiving"}, then {"event":"datagram",…} for each
     {"do":"send","ip":…,"port":N,"text":…,"source":…,…}       nothing: sends UDP `times` times, `every` seconds apart
     {"do":"ping","ip":…,"within":S}                           {"event":"pong"} at the first reply, or {"event":"silence"}
     {"do":"watch","interface":…}                              {"event":"watching"}, then {"event":"frame",…} for each
@@ -21,7 +21,7 @@ import socket
 import struct
 import threading
 import time
-from typing import Optional
+from typing import Optional, Tuple
 
 from agent import in_background, is_ipv6, obey, repeat, say
 
@@ -68,8 +68,11 @@ class Kernel:
             ok = False
         say("connected", ip=ip, port=port, ok=ok)
 
-    def receive(self, ip: str, port: int, group: Optional[str] = None) -> None:
-        """Says what comes by UDP to its address `ip`, or to `group` on the interface that has this address."""
+    def receive(self, ip: str, port: int, group: Optional[str] = None, answers_to: Optional[int] = None) -> None:
+        """Says what comes by UDP to its address `ip`, or to `group` on the interface that has this address.
+
+        If `answers_to` is given, it sends the same back, to that port.
+        """
         with socket.socket(family(ip), socket.SOCK_DGRAM) as receiver:
             receiver.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             receiver.bind((group or ip, port))
@@ -78,21 +81,16 @@ class Kernel:
             say("receiving", port=port)
             while True:
                 text, sender = receiver.recvfrom(CHUNK)
-                say("datagram", sender=sender[0], port=port, text=text.decode(errors="replace"), at=time.time())
+                say("datagram", port=port, text=text.decode(errors="replace"), at=time.time())
+                if answers_to is not None:
+                    _send(receiver, text, (sender[0], answers_to))
 
     def send(self, ip: str, port: int, text: str, source: str, times: int, every: float) -> None:
         """Sends `text` and a number from its address `source`, to an address or a group."""
         with socket.socket(family(ip), socket.SOCK_DGRAM) as sender:
             sender.bind((source, 0))
             _choose_interface(sender, source)
-
-            def send(numbered: str) -> None:
-                try:
-                    sender.sendto(numbered.encode(), (ip, port))
-                except OSError as error:
-                    say("error", why=str(error))
-
-            repeat(send, text, times, every)
+            repeat(lambda numbered: _send(sender, numbered.encode(), (ip, port)), text, times, every)
 
     def ping(self, ip: str, within: float) -> None:
         """`at` is the wall clock at the first reply, to compare with that of another process."""
@@ -124,6 +122,13 @@ class Kernel:
                 say("frame", ethertype=ethertype, source=source, destination=destination,
                     outgoing=kind == socket.PACKET_OUTGOING, length=len(payload),
                     data=payload[:FRAME_BYTES_SAID].hex())
+
+
+def _send(socket: socket.socket, data: bytes, to: Tuple[str, int]) -> None:
+    try:
+        socket.sendto(data, to)
+    except OSError as error:
+        say("error", why=str(error))
 
 
 def _send_back(client: socket.socket) -> None:

@@ -68,7 +68,8 @@ int zts_bsd_connect(int socket, const char *address, unsigned int length);
 int zts_bsd_poll(zts_pollfd *polled, unsigned int number, int milliseconds);
 int zts_bsd_setsockopt(int socket, int level, int option, const char *value, unsigned int length);
 ssize_t zts_bsd_sendto(int socket, const void *bytes, size_t length, int flags, const char *to, unsigned int to_length);
-ssize_t zts_bsd_recvfrom(int socket, void *bytes, size_t length, int flags, char *from, char *from_length);
+ssize_t zts_bsd_recvfrom(int socket, void *bytes, size_t length, int flags, char *from,
+                         unsigned int *from_length);
 int zts_stats_get_all(zts_stats_counter_t *counters);
 int ZT_Node_multicastSubscribe(void *node, void *thread, uint64_t network, uint64_t mac, unsigned long adi);
 uint64_t ZT_Node_address(void *node);

@@ -27,6 +27,7 @@ AF_INET, AF_INET6, SOCK_STREAM, SOCK_DGRAM = 2, 10, 1, 2
 IPPROTO_IP, IP_MULTICAST_IF, IPPROTO_IPV6, IPV6_JOIN_GROUP = 0, 6, 41, 12
 POLLOUT, POLLERR = 0x02, 0x04
 ADDRESS_TEXT = 46
+ADDRESS_BYTES, PORT_BYTES = 32, slice(2, 4)
 NAME_TEXT = 127
 CHUNK = 16384
 STATUS = ["REQUESTING_CONFIGURATION", "OK", "ACCESS_DENIED", "NOT_FOUND", "PORT_ERROR", "CLIENT_TOO_OLD"]
@@ -129,8 +130,8 @@ class ReferenceNode:
         say("connected", ip=ip, port=port, ok=polled.revents & (POLLOUT | POLLERR) == POLLOUT)
         self._zt.zts_close(socket)
 
-    def receive(self, ip: str, port: int, group: Optional[str] = None) -> None:
-        """Says what comes by UDP to port `port`, to its own address or to `group`.
+    def receive(self, ip: str, port: int, group: Optional[str] = None, answers_to: Optional[int] = None) -> None:
+        """Says what comes by UDP to port `port`, to its own address or to `group`, and answers if it is to.
 
         Its stack takes packets for any IPv4 group, but has to join those of IPv6.
         """
@@ -141,12 +142,18 @@ class ReferenceNode:
         if group is not None and is_ipv6(group):
             self._join_group(socket, group)
         say("receiving", port=port)
-        buffer, sender, length = (self._ffi.new(f"char[{n}]") for n in (CHUNK, 32, 4))
+        buffer, sender = self._ffi.new(f"char[{CHUNK}]"), self._ffi.new(f"char[{ADDRESS_BYTES}]")
+        length = self._ffi.new("unsigned int *")
         while True:
+            length[0] = ADDRESS_BYTES
             got = self._zt.zts_bsd_recvfrom(socket, buffer, CHUNK, 0, sender, length)
-            if got >= 0:
-                text = bytes(self._ffi.buffer(buffer, got)).decode(errors="replace")
-                say("datagram", port=port, text=text, at=time.time())
+            if got < 0:
+                continue
+            say("datagram", port=port, text=bytes(self._ffi.buffer(buffer, got)).decode(errors="replace"),
+                at=time.time())
+            if answers_to is not None:
+                self._ffi.buffer(sender)[PORT_BYTES] = answers_to.to_bytes(2, "big")
+                self._zt.zts_bsd_sendto(socket, buffer, got, 0, sender, length[0])
 
     def send(self, ip: str, port: int, text: str, source: str, times: int, every: float) -> None:
         """Sends `text` and a number by UDP from its address `source`, to an address or a group."""

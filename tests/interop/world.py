@@ -74,10 +74,13 @@ class Peer:
         """Whether a TCP connection from it to `ip` comes about in time."""
         return bool(self.reached(ip, [port], within))
 
-    def receive(self, ip: str, port: int, group: Optional[str] = None) -> None:
-        """Has it receive by UDP, at its own address `ip` or from `group`; see `heard`."""
+    def receive(self, ip: str, port: int, **options: Any) -> None:
+        """Has it receive by UDP, at its own address `ip` or from a `group`; see `hear`.
+
+        If a port is given as `answers_to`, it sends back to that port whatever comes.
+        """
         since = self.agent.mark()
-        self.agent.tell(do="receive", ip=ip, port=port, group=group)
+        self.agent.tell(do="receive", ip=ip, port=port, **options)
         self.agent.wait("receiving", 5, lambda e: e["port"] == port, since)
 
     def send(self, source: str, ip: str, port: int, text: str, times: int = 1, every: float = 0.1) -> None:
