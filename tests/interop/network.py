@@ -15,6 +15,14 @@ MEGABYTE = 1 << 20
 
 VIRTUAL_POOL = "10.77.0.10-10.77.0.99"
 VIRTUAL_ROUTE = "10.77.0.0/24"
+IPV6_POOL = {
+    "v6AssignMode": {"zt": True},
+    "ipAssignmentPools": [{"ipRangeStart": "10.77.0.10", "ipRangeEnd": "10.77.0.99"},
+                          {"ipRangeStart": "fd77::", "ipRangeEnd": "fd77::ffff:ffff:ffff:ffff"}],
+    "routes": [{"target": VIRTUAL_ROUTE, "via": None}, {"target": "fd77::/64", "via": None}],
+}
+"""Settings that give members an address of each IP version, which they have to ask each other's for."""
+
 REFUSED_FOR_SECONDS = 2.0
 PUSHED_SECONDS = 5.0
 BETWEEN_CREDENTIALS_SECONDS = 1.1

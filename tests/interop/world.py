@@ -200,17 +200,18 @@ class Watch:
     def mark(self) -> int:
         return self._agent.mark()
 
-    def see(self, text: str, within: float = 5, since: int = 0) -> Event:
-        """Waits for a frame that holds `text`."""
-        return self._agent.wait("frame", within, _holds(text), since)
+    def see(self, text: str, times: int, within: float, since: int = 0) -> None:
+        """Waits until `text` has passed so many times."""
+        self._agent.wait("frame", within, lambda _: self.times_seen(text, since) >= times, since)
+        assert self.times_seen(text, since) == times, f"{text!r} passed more than {times} times"
+
+    def times_seen(self, text: str, since: int = 0) -> int:
+        """How many times `text` has passed. Datagrams alike may pass several at once, in one frame of the kernel's."""
+        return sum(bytes.fromhex(frame["data"]).count(text.encode()) for frame in self.seen(lambda _: True, since))
 
     def seen(self, when: Callable[[Event], bool], since: int = 0) -> List[Event]:
         """The frames for which `when` holds."""
         return self._agent.all("frame", when, since)
-
-
-def _holds(text: str) -> Callable[[Event], bool]:
-    return lambda e: text.encode() in bytes.fromhex(e["data"])
 
 
 class World:

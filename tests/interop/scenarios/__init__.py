@@ -9,7 +9,7 @@ from typing import Callable, List, Optional
 
 from world import World
 
-from . import connectivity, revocation, rules
+from . import connectivity, multicast, observers, revocation, rules
 
 ALL: List[Callable[[World], Optional[str]]] = [
     connectivity.reference_only,
@@ -22,5 +22,6 @@ ALL: List[Callable[[World], Optional[str]]] = [
     connectivity.idle_member_is_small,
     rules.drops_by_port_and_ethertype,
     rules.tags_and_capabilities,
+    observers.copied_and_redirected,
     revocation.revocation_cuts_traffic,
 ]

@@ -3,7 +3,7 @@ from __future__ import annotations
 
 from typing import Iterable, Set
 
-from network import PrivateNetwork
+from network import IPV6_POOL, PrivateNetwork
 from reference import WITHOUT_AES
 from rules import ARP, IPV4, IPV6, accept, drop, ethertype, from_port, inbound, negated, tags_equal, to_port
 from world import Ours, Peer, Reference, World
@@ -32,13 +32,6 @@ MAY_PRINT = [
     *accept(ethertype(IPV4), to_port(PRINTER)),
     *accept(ethertype(IPV4), from_port(PRINTER)),
 ]
-
-IPV6_POOL = {
-    "v6AssignMode": {"zt": True},
-    "ipAssignmentPools": [{"ipRangeStart": "10.77.0.10", "ipRangeEnd": "10.77.0.99"},
-                          {"ipRangeStart": "fd77::", "ipRangeEnd": "fd77::ffff:ffff:ffff:ffff"}],
-    "routes": [{"target": "10.77.0.0/24", "via": None}, {"target": "fd77::/64", "via": None}],
-}
 
 
 def drops_by_port_and_ethertype(world: World) -> None:
