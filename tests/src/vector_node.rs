@@ -12,7 +12,7 @@ use zt_protocol::endpoint::{Path, SocketId};
 use zt_protocol::error::Rejected;
 use zt_protocol::event::{Event, StoreKey};
 use zt_protocol::identity::SecretIdentity;
-use zt_protocol::node::{Command, CommandError, Config, Node, PeerStatus};
+use zt_protocol::node::{Command, CommandError, Config, Node, PeerStatus, WorldsStatus};
 use zt_protocol::outbox::OwnedFrame;
 use zt_protocol::time::{Instant, UnixMillis};
 use zt_protocol::transmit::Frame;
@@ -35,6 +35,8 @@ const ROUND_TRIP: Duration = Duration::from_millis(10);
 pub mod verbs {
     /// Announces an identity.
     pub const HELLO: u8 = 0x01;
+    /// Refuses.
+    pub const ERROR: u8 = 0x02;
     /// Answers.
     pub const OK: u8 = 0x03;
     /// Asks for identities.
@@ -43,6 +45,8 @@ pub mod verbs {
     pub const ECHO: u8 = 0x08;
     /// Carries credentials.
     pub const CREDENTIALS: u8 = 0x0a;
+    /// Asks a controller for a configuration.
+    pub const CONFIG_REQUEST: u8 = 0x0b;
     /// Says nothing.
     pub const NOP: u8 = 0x00;
 }
@@ -76,6 +80,8 @@ pub struct VectorNode {
     pub stored: BTreeMap<StoreKey, Vec<u8>>,
     /// IDs of its last HELLO to each.
     pub last_hello: BTreeMap<Address, [u8; 8]>,
+    /// IDs of its last request for a configuration from each.
+    pub last_request: BTreeMap<Address, [u8; 8]>,
     /// Frames for the host since they were last taken.
     pub port: Port,
     /// Where those are who answer HELLO, ECHO and WHOIS while time passes, and their protocol.
@@ -123,6 +129,7 @@ impl VectorNode {
             events: Vec::new(),
             stored: BTreeMap::new(),
             last_hello: BTreeMap::new(),
+            last_request: BTreeMap::new(),
             port: Port::default(),
             answering: BTreeMap::new(),
             planet: revision,
@@ -150,6 +157,12 @@ impl VectorNode {
     #[must_use]
     pub fn key(&self, other: Address) -> Key {
         self.me.key_with(&self.others[&other])
+    }
+
+    /// Returns the worlds the node goes by.
+    #[must_use]
+    pub fn worlds(&self) -> WorldsStatus {
+        self.node.worlds(self.now)
     }
 
     /// Returns the time since the start, in milliseconds.
@@ -268,8 +281,13 @@ impl VectorNode {
         let sent = self.wires.take();
         let replies = self.replies(sent);
         let packets = replies.iter().filter_map(|reply| reply.packet.as_ref());
-        let hellos = packets.filter(|packet| packet.verb == verbs::HELLO);
-        self.last_hello.extend(hellos.map(|packet| (packet.to, packet.id)));
+        for packet in packets {
+            match packet.verb {
+                verbs::HELLO => self.last_hello.insert(packet.to, packet.id),
+                verbs::CONFIG_REQUEST => self.last_request.insert(packet.to, packet.id),
+                _ => None,
+            };
+        }
         replies
     }
 

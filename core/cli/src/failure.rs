@@ -3,7 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use zt_protocol::address::{Address, NetworkId};
+use zt_protocol::address::{Address, MoonId, NetworkId};
 use zt_protocol::identity::IdentityError;
 use zt_protocol::world::{KeyMismatch, WorldRefused};
 use zt_runtime::controller::ControllerError;
@@ -31,11 +31,13 @@ pub(crate) enum Failure {
     Unrouted(String, String),
     #[error("the system gives no random numbers: {0}")]
     Randomness(getrandom::Error),
+    #[error("moon {0}: {1}")]
+    Orbit(MoonId, RequestError),
     #[error("network {0}: {1}")]
     Join(NetworkId, RequestError),
     #[error(
-        "another node has the address {0}, and the roots side with it: move identity.secret and \
-         identity.public away to start as a new node"
+        "another node has the address {0}, and the roots side with it: move identity.secret away to \
+         start as a new node, with new networks"
     )]
     Collision(Address),
     #[error("cannot run: {0}")]

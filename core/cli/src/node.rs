@@ -3,12 +3,13 @@
 mod report;
 
 use std::path::PathBuf;
+use std::str::FromStr;
 
 use clap::Args;
 use log::LevelFilter;
 use tokio::runtime::Builder as RuntimeBuilder;
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use zt_protocol::address::NetworkId;
+use zt_protocol::address::{Address, MoonId, NetworkId, ParseError};
 use zt_protocol::world::WorldKind;
 use zt_runtime::store::{Home, read_world};
 use zt_runtime::{Builder, DEFAULT_PORT, Event, Handle, Port};
@@ -30,6 +31,12 @@ pub(crate) struct Node {
     /// The roots to use instead of those in the home directory.
     #[arg(long, value_name = "FILE")]
     planet: Option<PathBuf>,
+    /// Use this moon's roots too, beside the moons orbited before; may be repeated.
+    ///
+    /// SEED is the address of a root of it, which is asked for the moon unless its file is in
+    /// moons.d of the home directory.
+    #[arg(long = "orbit", value_name = "MOON[:SEED]")]
+    moons: Vec<Orbit>,
     /// Join this network, beside those joined before; may be repeated.
     #[arg(long = "join", value_name = "NWID")]
     networks: Vec<NetworkId>,
@@ -68,22 +75,29 @@ impl Node {
         let mut signals = Signals::listen().map_err(Failure::Runtime)?;
         let mut asked = signal(SignalKind::user_defined1()).map_err(Failure::Runtime)?;
         let report = Report::new(self.json);
-        let networks = self.networks_to_join()?;
-        let node = self.start().await?;
-        report.started(&node);
+        loop {
+            let networks = self.networks_to_join()?;
+            let node = self.start().await?;
+            report.started(&node);
 
-        let result = tokio::select! {
-            result = self.serve(&node, &networks, &report) => result,
-            () = report_drops(&node, &mut asked, &report) => Ok(()),
-            () = signals.received() => Ok(()),
-        };
-        tokio::select! {
-            () = node.shutdown() => {}
-            // Whoever insists does not wait for the disk.
-            () = signals.received() => {}
+            let result = tokio::select! {
+                result = self.serve(&node, &networks, &report) => result,
+                () = report_drops(&node, &mut asked, &report) => Ok(Ended::AsTold),
+                () = signals.received() => Ok(Ended::AsTold),
+            };
+            tokio::select! {
+                () = node.shutdown() => {}
+                // Whoever insists does not wait for the disk.
+                () = signals.received() => {}
+            }
+            if let Ok(Ended::AddressLost) = result {
+                let retired = Home::new(&self.home).retire_identity()?;
+                log::warn!(file:? = retired; "starting again as a new node; the old identity is kept");
+                continue;
+            }
+            report.stopped();
+            return result.map(drop);
         }
-        report.stopped();
-        result
     }
 
     /// Returns the networks named on the command line, then those joined before.
@@ -109,18 +123,25 @@ impl Node {
         node: &Handle,
         networks: &[NetworkId],
         report: &Report,
-    ) -> Result<(), Failure> {
+    ) -> Result<Ended, Failure> {
+        for &Orbit { moon, seed } in &self.moons {
+            let orbited = node.orbit(moon, seed).await;
+            orbited.map_err(|error| Failure::Orbit(moon, error))?;
+        }
         for (index, &network) in networks.iter().enumerate() {
             let joined = node.join(network, self.port_of(index)).await;
             joined.map_err(|error| Failure::Join(network, error))?;
         }
         while let Some(event) = node.next_event().await {
             report.event(node.address(), &event);
-            if event == Event::IdentityCollision {
-                return Err(Failure::Collision(node.address()));
+            if event == (Event::IdentityCollision { is_confirmed: true }) {
+                // Its networks are named after its address, and whoever is on them would be lost.
+                let is_bound = self.controller;
+                let failure = Failure::Collision(node.address());
+                return if is_bound { Err(failure) } else { Ok(Ended::AddressLost) };
             }
         }
-        Ok(())
+        Ok(Ended::AsTold)
     }
 
     /// Returns the port of the network that is joined as number `index`, counted from 0.
@@ -142,6 +163,33 @@ async fn report_drops(node: &Handle, asked: &mut Signal, report: &Report) {
         let Ok((drops, losses)) = node.drops().await else { return };
         report.drops(&drops, &losses);
     }
+}
+
+/// A moon as named on the command line.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+struct Orbit {
+    moon: MoonId,
+    seed: Option<Address>,
+}
+
+impl FromStr for Orbit {
+    type Err = ParseError;
+
+    fn from_str(text: &str) -> Result<Self, ParseError> {
+        let (moon, seed) = match text.split_once(':') {
+            Some((moon, seed)) => (moon, Some(seed.parse()?)),
+            None => (text, None),
+        };
+        Ok(Self { moon: moon.parse()?, seed })
+    }
+}
+
+/// Why a node has ended that did not fail.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Ended {
+    AsTold,
+    /// Its address is another's, and it needs a new identity.
+    AddressLost,
 }
 
 /// The signals that end a program.

@@ -105,6 +105,40 @@ impl FromStr for Address {
     }
 }
 
+/// Names a moon: 64 bits, by convention the address of its first root.
+///
+/// Written as 16 hexadecimal digits; read from those, or from the 10 of an address.
+#[derive(Clone, Copy, Default, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub struct MoonId(pub u64);
+
+impl From<Address> for MoonId {
+    fn from(address: Address) -> Self {
+        Self(address.to_u64())
+    }
+}
+
+impl fmt::Display for MoonId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:016x}", self.0)
+    }
+}
+
+impl fmt::Debug for MoonId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl FromStr for MoonId {
+    type Err = ParseError;
+
+    fn from_str(text: &str) -> Result<Self, ParseError> {
+        let digits = if text.len() == 10 { 10 } else { 16 };
+        let id = parse_hex(text, digits, "a moon ID of 16 or 10 hexadecimal digits")?;
+        if id == 0 { Err(ParseError { expected: "a moon ID other than 0" }) } else { Ok(Self(id)) }
+    }
+}
+
 /// A 64-bit network ID: the controller's address, then 24 bits the controller chose.
 #[derive(Clone, Copy, Default, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub struct NetworkId(pub u64);

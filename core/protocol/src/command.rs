@@ -2,8 +2,9 @@
 
 use core::net::SocketAddr;
 
-use crate::address::{Address, MulticastGroup, NetworkId};
+use crate::address::{Address, MoonId, MulticastGroup, NetworkId};
 use crate::transmit::PortMode;
+use crate::world::{World, WorldRefused};
 
 /// Something the host asks for.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -36,6 +37,20 @@ pub enum Command {
         /// To which group.
         group: MulticastGroup,
     },
+    /// Use the roots of a moon beside those of the planet (spec 02 §1.6).
+    ///
+    /// A moon that is in force already stays as it is, unless `definition` is a later revision.
+    Orbit {
+        /// Which moon.
+        moon: MoonId,
+        /// Who to ask for it: a root of the moon that other roots can find. Naming several, one
+        /// command each, has all of them asked.
+        seed: Option<Address>,
+        /// The moon, if the host has it: a file is trusted whoever signed it.
+        definition: Option<World>,
+    },
+    /// Do without a moon, and forget that it was asked for.
+    Deorbit(MoonId),
     /// The machine's own physical addresses, with the port peers reach them at: what
     /// PUSH_DIRECT_PATHS offers. Replaces the previous list.
     LocalAddresses(Vec<SocketAddr>),
@@ -73,6 +88,15 @@ pub enum CommandError {
     /// The network is not joined.
     #[error("network {0} is not joined")]
     NotJoined(NetworkId),
+    /// Neither is the moon there nor is there anybody to ask for it.
+    #[error("moon {0} is not here: give its file, or name one of its roots")]
+    NobodyToAsk(MoonId),
+    /// The moon is neither in force nor asked for.
+    #[error("moon {0} is not orbited")]
+    NotOrbiting(MoonId),
+    /// The moon given is not accepted.
+    #[error("the moon given is not accepted: {0}")]
+    World(#[from] WorldRefused),
     /// This node is not the network's controller, or no controller at all.
     #[error("this node does not control network {0}")]
     NotController(NetworkId),

@@ -2,7 +2,7 @@
 
 use core::net::{IpAddr, SocketAddr};
 
-use crate::address::{Address, Mac, MulticastGroup, NetworkId};
+use crate::address::{Address, Mac, MoonId, MulticastGroup, NetworkId};
 pub use crate::config::{Dns, Route, Sso};
 
 /// Something the host should know or do.
@@ -22,8 +22,16 @@ pub enum Event {
         /// The path in use, `None` if packets are relayed.
         path: Option<SocketAddr>,
     },
-    /// Another identity holds this node's address; an upstream says so.
-    IdentityCollision,
+    /// The roots in force changed: the planet or a moon was updated, a moon was learned or given
+    /// up.
+    Worlds,
+    /// Another identity holds this node's address, say roots. Not said again until it changes.
+    IdentityCollision {
+        /// Whether several say so and fewer contradict: the node is of no use before it has
+        /// another identity. Otherwise it is the only root there is that says so, or the only one
+        /// that answers, and the node goes on asking.
+        is_confirmed: bool,
+    },
     /// State to save (`Some`) or remove (`None`).
     Store {
         /// What it is.
@@ -39,7 +47,9 @@ pub enum StoreKey {
     /// The planet in force: a serialized world.
     Planet,
     /// A moon: a serialized world.
-    Moon(u64),
+    Moon(MoonId),
+    /// Who is asked for a moon that is not here yet: an address a line, as text.
+    WantedMoon(MoonId),
     /// A network's cached configuration: a dictionary, or one newline while there is none.
     Network(NetworkId),
     /// A peer's identity and addresses (spec 02 §12).

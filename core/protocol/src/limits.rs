@@ -63,6 +63,26 @@ const _: () = assert!(REASSEMBLY_BYTES_MAX <= 1024 * 1024);
 /// Most roots of a planet or moon (spec 02 §1.1). A world with more is refused.
 pub const ROOTS_MAX: usize = 4;
 
+/// Most moons a node has or wants. Orbiting more is refused, and of more found at start those with
+/// the lowest IDs count.
+///
+/// The reference has no bound. A HELLO lists them all in 17 bytes each and shall stay one datagram.
+pub const MOONS_MAX: usize = 32;
+
+/// Most roots a node contacts: those of the planet and of every moon.
+pub const UPSTREAMS_MAX: usize = ROOTS_MAX * (1 + MOONS_MAX);
+
+// Each is greeted at least once a minute for as long as the node runs.
+const _: () = assert!(UPSTREAMS_MAX <= 256);
+
+/// Most nodes that are asked for one moon: each must turn out to be a root of it. Naming more is
+/// refused.
+pub const SEEDS_PER_MOON_MAX: usize = ROOTS_MAX;
+
+/// How long a world that lists a root of made-up identity keeps others like it from being looked
+/// at: to find that out costs tens of milliseconds per root.
+pub const WORLD_CHECK_INTERVAL: Duration = Duration::from_secs(60);
+
 /// Most endpoints of one root (spec 02 §1.1). A world with more is refused.
 pub const ROOT_ENDPOINTS_MAX: usize = 32;
 

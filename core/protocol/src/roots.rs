@@ -1,60 +1,278 @@
-//! The roots in force: the planet's and those of accepted moons.
+//! The roots in force: the planet's and those of accepted moons; and moons that are wanted.
+//!
+//! | a world | comes from | and is accepted if |
+//! |---|---|---|
+//! | any | the host's files | it is a planet or moon at all: the disk is trusted |
+//! | a later revision | a root, or a seed | the key that the revision in force names signed it |
+//! | the first copy of a moon | the seed the host named | the seed is a root of it |
+//!
+//! Like the reference, a first copy is taken whoever signed it: there is no earlier key to hold it
+//! to, one it names itself proves nothing, and after a key has changed hands the copy is not even
+//! signed by that. What vouches for it is the seed. So unlike the reference, which takes it from
+//! any root, it must come from the seed itself; and whatever comes over the network must list
+//! roots whose addresses are derived from their keys.
+//!
+//! Unlike the reference's, the list of wanted moons is saved: who orbits a moon while its root is
+//! down has it when both are up.
 //!
 //! Source: spec 02 §1.
 
 use core::net::{IpAddr, SocketAddr};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use crate::address::Address;
+use crate::address::{Address, MoonId};
+use crate::command::CommandError;
 use crate::event::{Event, StoreKey};
 use crate::fastpath::tables::Tables;
 use crate::identity::Identity;
+use crate::limits::{MOONS_MAX, SEEDS_PER_MOON_MAX, WORLD_CHECK_INTERVAL};
 use crate::outbox::Ctx;
-use crate::status::Role;
+use crate::status::{
+    Contact, RefusedWorld, Role, RootStatus, WantedMoon, WorldStatus, WorldsStatus,
+};
+use crate::time::{Instant, UnixMillis};
+use crate::wire::hello::WorldRevision;
 use crate::world::{Root, World, WorldKind, WorldRefused};
 
 /// The worlds in force and the roots they list.
 pub struct Roots {
     me: Address,
     planet: World,
-    /// By world ID.
-    moons: BTreeMap<u64, World>,
+    moons: BTreeMap<MoonId, World>,
+    /// Moons asked for that are not here, and who is asked for them.
+    wanted: BTreeMap<MoonId, BTreeSet<Address>>,
+    /// The last offer not accepted under the planet's ID (`None`) or that of a moon in force or
+    /// wanted, and when it came.
+    refused: BTreeMap<Option<MoonId>, (Instant, RefusedWorld)>,
     /// Every root but this node, with the union of its stable endpoints.
     upstreams: BTreeMap<Address, Vec<SocketAddr>>,
 }
 
 impl Roots {
     /// Takes worlds into force as they are: local files are trusted (spec 02 §1.4).
+    ///
+    /// Of more than [`MOONS_MAX`] moons those with the lowest IDs count.
     #[must_use]
     pub fn new(me: Address, planet: World, moons: Vec<World>) -> Self {
         let moons = moons.into_iter().filter(|moon| moon.kind == WorldKind::Moon);
-        let moons = moons.map(|moon| (moon.id, moon)).collect();
-        let mut roots = Self { me, planet, moons, upstreams: BTreeMap::new() };
+        let mut moons: BTreeMap<_, _> = moons.map(|moon| (MoonId(moon.id), moon)).collect();
+        while moons.len() > MOONS_MAX {
+            if let Some((moon, _)) = moons.pop_last() {
+                log::warn!("moon {moon} is left out: {}", WorldRefused::TooManyMoons);
+            }
+        }
+        let (wanted, refused) = (BTreeMap::new(), BTreeMap::new());
+        let upstreams = BTreeMap::new();
+        let mut roots = Self { me, planet, moons, wanted, refused, upstreams };
         roots.upstreams = roots.collect_upstreams();
         roots
     }
 
-    /// Offers a world received from an upstream (spec 02 §1.3).
-    ///
-    /// If it replaces one in force, it is saved and the data plane told.
+    /// Takes a moon the host has into force, or has it asked for.
     ///
     /// # Errors
     ///
-    /// [`WorldRefused`] if it replaces none: unknown, not newer, or signed with another key.
-    pub fn offer(&mut self, ctx: &mut Ctx<'_>, world: World) -> Result<(), WorldRefused> {
-        let (current, key) = match world.kind {
-            WorldKind::Planet => (&mut self.planet, StoreKey::Planet),
+    /// [`CommandError::World`], [`CommandError::NobodyToAsk`], [`CommandError::TooMany`].
+    pub fn orbit(
+        &mut self,
+        ctx: &mut Ctx<'_>,
+        moon: MoonId,
+        seed: Option<Address>,
+        definition: Option<World>,
+    ) -> Result<(), CommandError> {
+        match (definition, self.moons.get(&moon)) {
+            (Some(world), _) if (world.kind, world.id) != (WorldKind::Moon, moon.0) => {
+                Err(WorldRefused::OtherWorld.into())
+            }
+            (Some(world), Some(current)) if world == *current => Ok(()),
+            (Some(world), Some(current)) => match world.supersedes(current) {
+                Ok(()) => {
+                    self.accept(ctx, world);
+                    Ok(())
+                }
+                Err(why) => {
+                    self.refuse(ctx.now, Some(moon), None, world.timestamp, why);
+                    Err(why.into())
+                }
+            },
+            (Some(world), None) => {
+                self.make_room(moon)?;
+                self.accept(ctx, world);
+                Ok(())
+            }
+            (None, Some(_)) => Ok(()),
+            (None, None) => self.want(ctx, moon, seed),
+        }
+    }
+
+    /// Has `seed` asked for a moon that is not here.
+    fn want(
+        &mut self,
+        ctx: &mut Ctx<'_>,
+        moon: MoonId,
+        seed: Option<Address>,
+    ) -> Result<(), CommandError> {
+        let seed = seed.filter(|&seed| !seed.is_reserved() && seed != self.me);
+        let seed = seed.ok_or(CommandError::NobodyToAsk(moon))?;
+        self.make_room(moon)?;
+        let seeds = self.wanted.entry(moon).or_default();
+        if seeds.len() >= SEEDS_PER_MOON_MAX && !seeds.contains(&seed) {
+            return Err(CommandError::TooMany("roots to ask for one moon"));
+        }
+        if seeds.insert(seed) {
+            let lines: String = seeds.iter().map(|seed| format!("{seed}\n")).collect();
+            let value = Some(lines.into_bytes());
+            ctx.out.events.push_back(Event::Store { key: StoreKey::WantedMoon(moon), value });
+        }
+        Ok(())
+    }
+
+    /// Checks that there may be a moon of this ID beside those there are.
+    fn make_room(&self, moon: MoonId) -> Result<(), CommandError> {
+        let is_new = !self.moons.contains_key(&moon) && !self.wanted.contains_key(&moon);
+        if is_new && self.moons.len() + self.wanted.len() >= MOONS_MAX {
+            return Err(WorldRefused::TooManyMoons.into());
+        }
+        Ok(())
+    }
+
+    /// Gives a moon up, or no longer asks for it.
+    ///
+    /// # Errors
+    ///
+    /// [`CommandError::NotOrbiting`].
+    pub fn deorbit(&mut self, ctx: &mut Ctx<'_>, moon: MoonId) -> Result<(), CommandError> {
+        let had = self.moons.remove(&moon).is_some();
+        let wanted = self.wanted.remove(&moon).is_some();
+        if !had && !wanted {
+            return Err(CommandError::NotOrbiting(moon));
+        }
+        self.refused.remove(&Some(moon));
+        if wanted {
+            let key = StoreKey::WantedMoon(moon);
+            ctx.out.events.push_back(Event::Store { key, value: None });
+        }
+        if had {
+            let key = StoreKey::Moon(moon);
+            ctx.out.events.push_back(Event::Store { key, value: None });
+            self.changed(ctx);
+        }
+        Ok(())
+    }
+
+    /// Offers a world received from `from`, a root or a seed (spec 02 §1.3, §1.6).
+    ///
+    /// If it is accepted, it is saved and the data plane told. Takes tens of milliseconds for
+    /// every root not known of, if it is signed well or comes from a seed.
+    ///
+    /// # Errors
+    ///
+    /// [`WorldRefused`] if it is not accepted.
+    pub fn offer(
+        &mut self,
+        ctx: &mut Ctx<'_>,
+        from: Address,
+        world: World,
+    ) -> Result<(), WorldRefused> {
+        let key = match world.kind {
+            WorldKind::Planet => None,
+            WorldKind::Moon => Some(MoonId(world.id)),
+        };
+        match self.check(ctx.now, from, key, &world) {
+            Ok(()) => {
+                self.accept(ctx, world);
+                Ok(())
+            }
+            Err(why) => {
+                self.refuse(ctx.now, key, Some(from), world.timestamp, why);
+                Err(why)
+            }
+        }
+    }
+
+    /// Decides whether a world from the network comes into force.
+    fn check(
+        &self,
+        now: Instant,
+        from: Address,
+        key: Option<MoonId>,
+        world: &World,
+    ) -> Result<(), WorldRefused> {
+        let lists = |address| world.roots.iter().any(|root| root.identity.address() == address);
+        match key.map_or(Some(&self.planet), |moon| self.moons.get(&moon)) {
+            Some(current) => world.supersedes(current)?,
+            None => {
+                let seeds = key.and_then(|moon| self.wanted.get(&moon));
+                let seeds = seeds.ok_or(WorldRefused::Unwanted)?;
+                if !seeds.contains(&from) || !lists(from) {
+                    return Err(WorldRefused::NotFromSeed);
+                }
+            }
+        }
+        if let Some(&(then, RefusedWorld { why: why @ WorldRefused::InvalidRoot(_), .. })) =
+            self.refused.get(&key)
+            && now.since(then) < WORLD_CHECK_INTERVAL
+        {
+            return Err(why);
+        }
+        let is_known = |identity: &Identity| self.listed().any(|root| root.identity == *identity);
+        let identities = world.roots.iter().map(|root| &root.identity);
+        match identities.filter(|identity| !is_known(identity)).find(|new| !new.is_valid()) {
+            Some(forged) => Err(WorldRefused::InvalidRoot(forged.address())),
+            None => Ok(()),
+        }
+    }
+
+    /// Takes a world into force and has it saved.
+    fn accept(&mut self, ctx: &mut Ctx<'_>, world: World) {
+        let value = Some(world.to_bytes());
+        let key = match world.kind {
+            WorldKind::Planet => {
+                self.refused.remove(&None);
+                self.planet = world;
+                StoreKey::Planet
+            }
             WorldKind::Moon => {
-                let moon = self.moons.get_mut(&world.id).ok_or(WorldRefused::Unwanted)?;
-                (moon, StoreKey::Moon(world.id))
+                let moon = MoonId(world.id);
+                self.refused.remove(&Some(moon));
+                self.moons.insert(moon, world);
+                if self.wanted.remove(&moon).is_some() {
+                    let key = StoreKey::WantedMoon(moon);
+                    ctx.out.events.push_back(Event::Store { key, value: None });
+                }
+                StoreKey::Moon(moon)
             }
         };
-        world.supersedes(current)?;
-        ctx.out.events.push_back(Event::Store { key, value: Some(world.to_bytes()) });
-        *current = world;
+        ctx.out.events.push_back(Event::Store { key, value });
+        self.changed(ctx);
+    }
+
+    /// Takes note of an offer that was not accepted, if it is news to whoever asks.
+    fn refuse(
+        &mut self,
+        now: Instant,
+        key: Option<MoonId>,
+        from: Option<Address>,
+        timestamp: UnixMillis,
+        why: WorldRefused,
+    ) {
+        // Several roots may answer one HELLO with the same revision.
+        if matches!(why, WorldRefused::NotNewer | WorldRefused::Unwanted) {
+            return;
+        }
+        let is_fresh = |&(then, last): &(Instant, RefusedWorld)| {
+            last.why == why && now.since(then) < WORLD_CHECK_INTERVAL
+        };
+        if !self.refused.get(&key).is_some_and(is_fresh) {
+            self.refused.insert(key, (now, RefusedWorld { timestamp, from, why }));
+        }
+    }
+
+    /// Makes everybody go by the worlds in force.
+    fn changed(&mut self, ctx: &mut Ctx<'_>) {
         self.upstreams = self.collect_upstreams();
         self.publish(ctx.tables);
-        Ok(())
+        ctx.out.events.push_back(Event::Worlds);
     }
 
     /// Tells the data plane who the roots are.
@@ -74,6 +292,56 @@ impl Roots {
         self.moons.values()
     }
 
+    /// Returns what HELLO announces: the moons in force, then those wanted, with timestamp 0.
+    #[must_use]
+    pub fn announced_moons(&self) -> Vec<WorldRevision> {
+        let here = self.moons().map(|moon| (moon.id, moon.timestamp));
+        let wanted = self.wanted.keys().map(|moon| (moon.0, UnixMillis(0)));
+        here.chain(wanted).map(|(id, timestamp)| WorldRevision { id, timestamp }).collect()
+    }
+
+    /// Returns who is asked for moons; who is asked for several comes several times.
+    pub fn seeds(&self) -> impl Iterator<Item = Address> {
+        self.wanted.values().flatten().copied()
+    }
+
+    /// Returns whether worlds from the peer at `address` are looked at: it is a root, or a moon is
+    /// wanted of it.
+    #[must_use]
+    pub fn may_offer(&self, address: Address) -> bool {
+        self.is_upstream(address) || self.seeds().any(|seed| seed == address)
+    }
+
+    /// Returns how things stand; `contact` says how a root is reached.
+    pub fn status(&self, contact: impl Fn(Address) -> Contact) -> WorldsStatus {
+        let refused = |key| self.refused.get(&key).map(|&(_, refused)| refused);
+        let status = |world: &World, key| WorldStatus {
+            id: world.id,
+            timestamp: world.timestamp,
+            roots: world.roots.iter().map(|root| self.root_status(root, &contact)).collect(),
+            refused: refused(key),
+        };
+        let wanted = self.wanted.iter().map(|(&id, seeds)| WantedMoon {
+            id,
+            seeds: seeds.iter().copied().collect(),
+            refused: refused(Some(id)),
+        });
+        WorldsStatus {
+            planet: status(&self.planet, None),
+            moons: self.moons.iter().map(|(&id, moon)| status(moon, Some(id))).collect(),
+            wanted: wanted.collect(),
+        }
+    }
+
+    fn root_status(&self, root: &Root, contact: impl Fn(Address) -> Contact) -> RootStatus {
+        let address = root.identity.address();
+        RootStatus {
+            identity: root.identity,
+            endpoints: root.endpoints.clone(),
+            contact: if address == self.me { Contact::Me } else { contact(address) },
+        }
+    }
+
     /// Returns every root but this node, with its stable endpoints.
     #[must_use]
     pub const fn upstreams(&self) -> &BTreeMap<Address, Vec<SocketAddr>> {
@@ -90,6 +358,12 @@ impl Roots {
     #[must_use]
     pub fn lists_me(&self) -> bool {
         self.listed().any(|root| root.identity.address() == self.me)
+    }
+
+    /// Returns whether this node is a root of moons only, and so defers to the planet's.
+    #[must_use]
+    pub fn is_moon_root(&self) -> bool {
+        self.lists_me() && self.role(self.me) != Role::Planet
     }
 
     /// Returns what the peer at `address` is to this node.

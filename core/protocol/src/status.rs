@@ -3,8 +3,10 @@
 use core::net::SocketAddr;
 use core::time::Duration;
 
-use crate::address::Address;
+use crate::address::{Address, MoonId};
+use crate::identity::Identity;
 use crate::time::UnixMillis;
+use crate::world::WorldRefused;
 
 /// How a node is doing.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -17,6 +19,76 @@ pub struct NodeStatus {
     pub planet_id: u64,
     /// Its timestamp.
     pub planet_timestamp: UnixMillis,
+}
+
+/// The worlds a node goes by, and those it waits for.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct WorldsStatus {
+    /// The planet in force.
+    pub planet: WorldStatus,
+    /// Moons in force, by ascending ID.
+    pub moons: Vec<WorldStatus>,
+    /// Moons asked for that nobody has told this node of yet, by ascending ID.
+    pub wanted: Vec<WantedMoon>,
+}
+
+/// A world in force.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct WorldStatus {
+    /// Its ID.
+    pub id: u64,
+    /// Its timestamp, which serves as revision number.
+    pub timestamp: UnixMillis,
+    /// The roots it lists, in its order.
+    pub roots: Vec<RootStatus>,
+    /// The last other revision of it that was offered and not accepted.
+    pub refused: Option<RefusedWorld>,
+}
+
+/// A root that a world in force lists.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct RootStatus {
+    /// Who it is.
+    pub identity: Identity,
+    /// Where the world says it is found; it may be anywhere if it says nothing.
+    pub endpoints: Vec<SocketAddr>,
+    /// How it is reached.
+    pub contact: Contact,
+}
+
+/// How a root is reached.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Contact {
+    /// It is this node.
+    Me,
+    /// It answers; on this path, or through another root.
+    Answers(Option<SocketAddr>),
+    /// It has not answered yet, or not for a while.
+    Silent,
+    /// It says that another node has this node's address, so it is of no use as a root.
+    Disputes,
+}
+
+/// A moon asked for that is not there yet.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct WantedMoon {
+    /// Which.
+    pub id: MoonId,
+    /// Who is asked for it.
+    pub seeds: Vec<Address>,
+    /// The last one offered under this ID that was not accepted.
+    pub refused: Option<RefusedWorld>,
+}
+
+/// A world that was offered and not accepted.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct RefusedWorld {
+    /// Its timestamp.
+    pub timestamp: UnixMillis,
+    /// Who offered it; `None` if the host did.
+    pub from: Option<Address>,
+    /// Why it was not accepted.
+    pub why: WorldRefused,
 }
 
 /// What a peer is to this node.

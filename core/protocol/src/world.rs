@@ -24,7 +24,7 @@ use zeroize::Zeroizing;
 use crate::address::Address;
 use crate::error::Malformed;
 use crate::identity::Identity;
-use crate::limits::{ROOT_ENDPOINTS_MAX, ROOTS_MAX};
+use crate::limits::{MOONS_MAX, ROOT_ENDPOINTS_MAX, ROOTS_MAX};
 use crate::rng::Rng;
 use crate::secret_key::{self, SecretKey};
 use crate::time::UnixMillis;
@@ -292,9 +292,16 @@ pub enum WorldRefused {
     /// The key that the world in force names did not sign it.
     #[error("it is not signed by the key that the world in force names")]
     BadSignature,
-    /// It is a moon nobody here asked for, or not the one that was asked for.
+    /// It is a moon nobody here asked for.
     #[error("nobody asked for this moon")]
     Unwanted,
+    /// It is the first copy of a moon, and does not come from the one that was named as its root,
+    /// or does not list it.
+    #[error("it does not come from the root it was asked of")]
+    NotFromSeed,
+    /// There are too many moons already.
+    #[error("there are {MOONS_MAX} moons already")]
+    TooManyMoons,
     /// Making one: the ID is 0.
     #[error("the ID must not be 0")]
     NoId,
@@ -307,7 +314,7 @@ pub enum WorldRefused {
     /// Making one: a root is listed twice.
     #[error("root {0} is listed twice")]
     DuplicateRoot(Address),
-    /// Making one: the address of a root is not derived from its keys.
+    /// The address of a root is not derived from its keys.
     #[error("the identity of root {0} is not valid")]
     InvalidRoot(Address),
     /// Making one: a root has no endpoint, so nobody could reach it.

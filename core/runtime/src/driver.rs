@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use tokio::sync::mpsc;
 use tokio::time::Sleep;
-use zt_protocol::address::{Mac, NetworkId};
+use zt_protocol::address::{Address, Mac, MoonId, NetworkId};
 use zt_protocol::command::{Command, CommandError};
 use zt_protocol::event::{self, StoreKey};
 use zt_protocol::node::Node;
@@ -20,6 +20,7 @@ use zt_protocol::plan::TunPlan;
 use zt_protocol::settings::Settings;
 use zt_protocol::time::Instant;
 use zt_protocol::transmit::PortMode;
+use zt_protocol::world::World;
 
 use crate::clock::Clock;
 use crate::events::{Closing, Event, Events};
@@ -142,6 +143,11 @@ impl Running {
     fn load(&mut self) {
         let now = self.clock.now();
         self.refresh_local_addresses(now);
+        for (moon, seeds) in self.records.home().wanted_moons().unwrap_or_default() {
+            for seed in seeds {
+                self.command(now, Command::Orbit { moon, seed: Some(seed), definition: None });
+            }
+        }
         for peer in self.records.home().peers() {
             self.command(now, Command::LoadPeer(peer));
         }
@@ -194,7 +200,10 @@ impl Running {
                 self.events.push(Event::Online(online));
             }
             event::Event::Peer { address, path } => self.events.push(Event::Peer { address, path }),
-            event::Event::IdentityCollision => self.events.push(Event::IdentityCollision),
+            event::Event::IdentityCollision { is_confirmed } => {
+                self.events.push(Event::IdentityCollision { is_confirmed });
+            }
+            event::Event::Worlds => self.events.push(Event::Worlds),
             // The enum may grow; what a host cannot act on yet it need not see.
             _ => log::debug!(event:?; "an event is not passed on"),
         }
@@ -332,9 +341,11 @@ impl Running {
                 Command::LoadControllerMember { network, member, json }
             }
             // Nobody but the node writes these.
-            StoreKey::Planet | StoreKey::Moon(_) | StoreKey::Network(_) | StoreKey::Peer(_) => {
-                return;
-            }
+            StoreKey::Planet
+            | StoreKey::Moon(_)
+            | StoreKey::WantedMoon(_)
+            | StoreKey::Network(_)
+            | StoreKey::Peer(_) => return,
         };
         if let Err(error) = self.try_command(now, command) {
             let file = self.records.home().path(key);
@@ -352,6 +363,13 @@ impl Running {
                 let left = self.try_command(now, Command::Leave(network));
                 let _ = reply.send(left.map_err(RequestError::Refused));
             }
+            Request::Orbit { moon, seed, definition, reply } => {
+                let _ = reply.send(self.orbit(now, moon, seed, definition));
+            }
+            Request::Deorbit { moon, reply } => {
+                let left = self.try_command(now, Command::Deorbit(moon));
+                let _ = reply.send(left.map_err(RequestError::Refused));
+            }
             Request::Packets { network, reply } => {
                 let packets = self.ports.open_packets(network);
                 let _ = reply.send(packets.ok_or(RequestError::NotPackets(network)));
@@ -361,6 +379,7 @@ impl Running {
                 let _ = reply.send(Ok(()));
             }
             Request::Status(reply) => drop(reply.send(self.node.status(now))),
+            Request::Worlds(reply) => drop(reply.send(self.node.worlds(now))),
             Request::Peers(reply) => drop(reply.send(self.node.peers(now))),
             Request::Networks(reply) => drop(reply.send(self.node.networks())),
             Request::Drops(reply) => drop(reply.send((self.node.drops().clone(), self.losses()))),
@@ -387,6 +406,21 @@ impl Running {
         self.ports_changed();
         self.follow_groups(now);
         Ok(())
+    }
+
+    /// Orbits a moon; the file in the home directory counts unless the caller brings one.
+    fn orbit(
+        &mut self,
+        now: Instant,
+        moon: MoonId,
+        seed: Option<Address>,
+        definition: Option<Box<World>>,
+    ) -> Result<(), RequestError> {
+        let definition = match definition {
+            Some(world) => Some(*world),
+            None => self.records.home().moon(moon)?,
+        };
+        Ok(self.try_command(now, Command::Orbit { moon, seed, definition })?)
     }
 
     fn losses(&self) -> Losses {

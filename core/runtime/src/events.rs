@@ -27,9 +27,19 @@ pub enum Event {
         /// The path in use, `None` if packets are relayed.
         path: Option<SocketAddr>,
     },
-    /// Another node has this node's address; the roots side with it. This node needs a new
-    /// identity to be of use.
-    IdentityCollision,
+    /// The roots in force changed: a planet or moon was updated, learned or given up; see
+    /// [`Handle::worlds`](crate::Handle::worlds).
+    Worlds,
+    /// Another node has this node's address, say roots.
+    ///
+    /// If several do and fewer contradict, it is confirmed: shut the node down, call
+    /// [`Home::retire_identity`](crate::store::Home::retire_identity), and start it anew. If the
+    /// only root there is says so it is not, and what to do is for a person to decide; the node
+    /// goes on asking.
+    IdentityCollision {
+        /// Whether it is confirmed.
+        is_confirmed: bool,
+    },
     /// Somebody removed the network's interface. The node goes on without.
     InterfaceLost(NetworkId),
 }

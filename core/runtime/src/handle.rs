@@ -4,11 +4,12 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use tokio::sync::{mpsc, oneshot, watch};
-use zt_protocol::address::{Address, NetworkId};
+use zt_protocol::address::{Address, MoonId, NetworkId};
 use zt_protocol::error::Drops;
 use zt_protocol::event::{NetworkStatus, StoreKey};
 use zt_protocol::identity::Identity;
-use zt_protocol::status::{NodeStatus, PeerStatus};
+use zt_protocol::status::{NodeStatus, PeerStatus, WorldsStatus};
+use zt_protocol::world::World;
 
 use crate::controller::{self, ControllerError, NetworkSettings};
 use crate::events::{Event, Events};
@@ -115,6 +116,49 @@ impl Handle {
     /// [`RequestError::Stopped`].
     pub async fn status(&self) -> Result<NodeStatus, RequestError> {
         self.ask(Request::Status).await
+    }
+
+    /// Uses the roots of a moon beside those of the planet; asks `seed`, one of its roots, for it.
+    ///
+    /// Without a seed the moon must be among the files in the home directory. Returns at once; when
+    /// the seed has answered, [`Event::Worlds`] follows. The moon, and the wish for it, outlive the
+    /// node.
+    ///
+    /// # Errors
+    ///
+    /// [`RequestError`].
+    pub async fn orbit(&self, moon: MoonId, seed: Option<Address>) -> Result<(), RequestError> {
+        self.ask(|reply| Request::Orbit { moon, seed, definition: None, reply }).await?
+    }
+
+    /// Uses the roots of this moon beside those of the planet. It is trusted as it is, unless it
+    /// would replace a moon that is orbited already: then it has to be a later revision of it.
+    ///
+    /// # Errors
+    ///
+    /// [`RequestError`].
+    pub async fn orbit_moon(&self, moon: World) -> Result<(), RequestError> {
+        let (id, definition) = (MoonId(moon.id), Some(Box::new(moon)));
+        self.ask(|reply| Request::Orbit { moon: id, seed: None, definition, reply }).await?
+    }
+
+    /// Does without a moon, or no longer asks for it.
+    ///
+    /// # Errors
+    ///
+    /// [`RequestError`].
+    pub async fn deorbit(&self, moon: MoonId) -> Result<(), RequestError> {
+        self.ask(|reply| Request::Deorbit { moon, reply }).await?
+    }
+
+    /// Returns which planet and moons are in force and how their roots are reached, which moons are
+    /// waited for, and what was offered of them and refused.
+    ///
+    /// # Errors
+    ///
+    /// [`RequestError::Stopped`].
+    pub async fn worlds(&self) -> Result<WorldsStatus, RequestError> {
+        self.ask(Request::Worlds).await
     }
 
     /// Returns every known peer, by ascending address.

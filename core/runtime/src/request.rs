@@ -1,11 +1,12 @@
 //! What handles ask of the driver.
 
 use tokio::sync::oneshot;
-use zt_protocol::address::NetworkId;
+use zt_protocol::address::{Address, MoonId, NetworkId};
 use zt_protocol::command::CommandError;
 use zt_protocol::error::Drops;
 use zt_protocol::event::{NetworkStatus, StoreKey};
-use zt_protocol::status::{NodeStatus, PeerStatus};
+use zt_protocol::status::{NodeStatus, PeerStatus, WorldsStatus};
+use zt_protocol::world::World;
 
 use crate::packets::Packets;
 use crate::port::Port;
@@ -61,12 +62,23 @@ pub(crate) enum Request {
         network: NetworkId,
         reply: Reply<Result<Packets, RequestError>>,
     },
+    Orbit {
+        moon: MoonId,
+        seed: Option<Address>,
+        definition: Option<Box<World>>,
+        reply: Reply<Result<(), RequestError>>,
+    },
+    Deorbit {
+        moon: MoonId,
+        reply: Reply<Result<(), RequestError>>,
+    },
     /// A record of the controller was edited.
     Reload {
         key: StoreKey,
         reply: Reply<Result<(), RequestError>>,
     },
     Status(Reply<NodeStatus>),
+    Worlds(Reply<WorldsStatus>),
     Peers(Reply<Vec<PeerStatus>>),
     Networks(Reply<Vec<NetworkStatus>>),
     Drops(Reply<(Drops, Losses)>),

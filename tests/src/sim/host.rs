@@ -125,7 +125,11 @@ impl Host {
         let rank = |key: &StoreKey| match key {
             StoreKey::ControllerNetwork(_) => 0,
             StoreKey::ControllerMember(..) => 1,
-            StoreKey::Planet | StoreKey::Moon(_) | StoreKey::Peer(_) | StoreKey::Network(_) => 2,
+            StoreKey::Planet
+            | StoreKey::Moon(_)
+            | StoreKey::WantedMoon(_)
+            | StoreKey::Peer(_)
+            | StoreKey::Network(_) => 2,
         };
         let mut stored: Vec<_> = self.disk.iter().collect();
         stored.sort_by_key(|(key, _)| rank(key));
@@ -287,6 +291,10 @@ fn load(key: StoreKey, value: &[u8], mode: PortMode) -> Option<Command> {
         }
         StoreKey::ControllerMember(network, member) => {
             Command::LoadControllerMember { network, member, json: value }
+        }
+        StoreKey::WantedMoon(moon) => {
+            let line = str::from_utf8(&value).ok()?.lines().next()?;
+            Command::Orbit { moon, seed: line.parse().ok(), definition: None }
         }
         StoreKey::Planet | StoreKey::Moon(_) => return None,
     })

@@ -183,6 +183,9 @@ impl<'a> Stage<'a> {
             let network = NetworkId(u64::from_be_bytes(payload[9..17].try_into().unwrap()));
             payload[1..9].copy_from_slice(&member.requests[&network].1);
         }
+        if verb == verbs::ERROR && payload[0] == verbs::CONFIG_REQUEST {
+            payload[1..9].copy_from_slice(&member.bench.last_request[&controller]);
+        }
         let cipher = u8::try_from(number(entry, "cipher")).unwrap();
         let datagram = member.bench.seal(controller, cipher, verb, &payload);
 

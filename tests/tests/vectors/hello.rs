@@ -1,11 +1,13 @@
 //! HELLO and its answer (spec 02 §2.1, §2.2).
 
 use serde_json::Value;
-use zt_protocol::node::Config;
-use zt_protocol::world::World;
+use zt_protocol::address::{Address, MoonId};
+use zt_protocol::node::{Command, Config};
+use zt_protocol::time::UnixMillis;
+use zt_protocol::world::{World, WorldKind};
 use zt_tests::vector_node::VectorNode;
 
-use crate::bench::{A_AT, R_AT, assert_all_sent, endpoint, node, secret};
+use crate::bench::{A_AT, R_AT, assert_all_sent, endpoint, node, planet, secret};
 use crate::fields::{bytes, cases, flag, has, list, name, number, text};
 use crate::report::Report;
 
@@ -16,7 +18,7 @@ pub(crate) fn hello(file: &Value, report: &mut Report) {
     };
     report.case(name(sent), || first_hello(file, sent));
     report.case(name(answered), || answer_to_hello(file, sent, answered));
-    report.not_run(name(with_moons), "moons cannot be orbited yet, so none is announced");
+    report.case(name(with_moons), || hello_with_moons(file, with_moons));
     report.case(name(with_updates), || answer_with_worlds(file, with_moons, with_updates));
     for case in received {
         report.case(name(case), || received_hello(file, case));
@@ -41,6 +43,36 @@ fn answer_to_hello(file: &Value, hello: &Value, answer: &Value) {
 
     let answers = sent.into_iter().filter(|reply| reply.packet.as_ref().unwrap().verb == 3);
     assert_all_sent(&root, std::slice::from_ref(answer), answers.collect());
+}
+
+/// A's first HELLO when it has one moon and wants another.
+fn hello_with_moons(file: &Value, case: &Value) {
+    let moon = |entry: &Value| {
+        let id = u64::from_str_radix(text(entry, "id"), 16).unwrap();
+        (id, UnixMillis(number(entry, "timestamp")))
+    };
+    let announced = list(&case["decoded"]["fields"], "moons");
+    let [(known, timestamp), (wanted, UnixMillis(0))] = [moon(&announced[0]), moon(&announced[1])]
+    else {
+        panic!("the second moon is wanted");
+    };
+    // What A announces of a moon is only how recent it is.
+    let known = World { kind: WorldKind::Moon, id: known, timestamp, ..planet(file) };
+    let config = Config {
+        planet: planet(file),
+        moons: vec![known],
+        controller: false,
+        platform: "linux/x86_64",
+        allow_loopback: false,
+    };
+    let mut leaf = VectorNode::with_config(secret(file, "A"), endpoint(A_AT), config);
+    leaf.play(secret(file, "R"));
+    let (moon, seed) = (MoonId(wanted), Some(Address::from_u64(wanted)));
+    leaf.command(Command::Orbit { moon, seed, definition: None }).unwrap();
+
+    let sent = leaf.pass_until(0);
+
+    assert_all_sent(&leaf, std::slice::from_ref(case), sent);
 }
 
 /// R's answer to a HELLO that announces an older planet, an older moon and a moon it lacks.

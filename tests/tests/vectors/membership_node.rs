@@ -247,7 +247,13 @@ fn refused(file: &Value, case: &Value) {
         a.configure(&Setting::public());
     }
     let from = letter(file, text(case, "from"));
-    let error = a.bench.seal(member_node::address(file, from), 3, 0x02, &bytes(case, "payload"));
+    let mut payload = bytes(case, "payload");
+    if payload[0] == verbs::CONFIG_REQUEST {
+        // Only what answers a request that was made counts.
+        let controller = member_node::address(file, "controller");
+        payload[1..9].copy_from_slice(&a.bench.last_request[&controller]);
+    }
+    let error = a.bench.seal(member_node::address(file, from), 3, verbs::ERROR, &payload);
 
     a.feed_from(from, &error);
 

@@ -3,6 +3,7 @@
 
 use serde_json::Value;
 use zt_protocol::event::Event;
+use zt_protocol::time::Instant;
 use zt_tests::packet::Packet;
 use zt_tests::persona::Persona;
 use zt_tests::vector_node::{Reply, VectorNode, verbs};
@@ -170,17 +171,36 @@ pub(crate) fn error(file: &Value, report: &mut Report) {
                     assert_sends(&root, case, sent);
                 });
             }
+            dispute if dispute.starts_with("ERROR(IDENTITY_COLLISION) in-re HELLO from a root") => {
+                let reason = "a root disputes an address in answer to a HELLO, and not alone";
+                report.stricter(dispute, reason, || disputed(file, case));
+            }
             received => report.case(received, || {
                 let sent = stimulate(&mut leaf, case);
                 assert_sends(&leaf, case, sent);
-                let fatal = list(case, "events_after")
-                    .iter()
-                    .any(|event| event["event"] == "FATAL_ERROR_IDENTITY_COLLISION");
-                let told = leaf.events.contains(&Event::IdentityCollision);
-                assert_eq!(told, fatal);
+                let is_told = |event: &Event| matches!(event, Event::IdentityCollision { .. });
+                assert!(!leaf.events.iter().any(is_told));
             }),
         }
     }
+}
+
+/// A's only root says that another node has A's address: once out of the blue, then to a HELLO.
+fn disputed(file: &Value, case: &Value) {
+    let mut leaf = leaf(file);
+    let sent = stimulate(&mut leaf, case);
+    assert_sends(&leaf, case, sent);
+    let told = Event::IdentityCollision { is_confirmed: false };
+    assert!(!leaf.events.contains(&told));
+
+    let root = address(file, "R");
+    let mut payload = bytes(&case["decoded"], "payload");
+    payload[1..9].copy_from_slice(&leaf.last_hello[&root]);
+    let error = leaf.seal(root, 1, verbs::ERROR, &payload);
+    leaf.feed(endpoint(R_AT), &error);
+
+    assert!(leaf.events.contains(&told));
+    assert!(!leaf.node.status(Instant::from_millis(leaf.now_ms())).online);
 }
 
 /// R knows A as `protocol` and gets a HELLO under A's address with another key.
@@ -216,5 +236,5 @@ fn assert_newcomer_is_told(file: &Value, case: &Value, sent: &[Reply]) {
     let send = &list(case, "sends")[0];
     let payload = send["payload"].as_str().unwrap_or_else(|| text(&send["decoded"], "payload"));
     assert_eq!(hex::encode(&packet.payload), payload);
-    assert_eq!(packet.verb, 0x02);
+    assert_eq!(packet.verb, verbs::ERROR);
 }

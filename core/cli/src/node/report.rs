@@ -49,7 +49,7 @@ impl Report {
     /// Reports an event of node `me`.
     pub(super) fn event(&self, me: Address, event: &Event) {
         if !self.json {
-            return log_event(event);
+            return log_event(me, event);
         }
         if let Some(object) = to_json(me, event) {
             print(&object);
@@ -75,7 +75,10 @@ fn to_json(me: Address, event: &Event) -> Option<Value> {
             "address": address.to_string(),
             "path": path.map_or_else(|| "relay".to_owned(), endpoint),
         }),
-        Event::IdentityCollision => json!({ "event": "collision", "address": me.to_string() }),
+        Event::IdentityCollision { is_confirmed } => {
+            json!({ "event": "collision", "address": me.to_string(), "confirmed": is_confirmed })
+        }
+        Event::Worlds => json!({ "event": "worlds" }),
         Event::InterfaceLost(network) => {
             json!({ "event": "interface lost", "id": network.to_string() })
         }
@@ -126,7 +129,7 @@ fn endpoint(path: SocketAddr) -> String {
     format!("{}/{}", path.ip(), path.port())
 }
 
-fn log_event(event: &Event) {
+fn log_event(me: Address, event: &Event) {
     match event {
         Event::Online(true) => log::info!("online"),
         Event::Online(false) => log::warn!("offline: no root answers"),
@@ -137,7 +140,14 @@ fn log_event(event: &Event) {
             log::debug!(path:% = endpoint(*path); "peer {address}");
         }
         Event::Peer { address, path: None } => log::info!("peer {address}: relayed"),
-        Event::IdentityCollision => log::error!("another node has this node's address"),
+        Event::IdentityCollision { is_confirmed: true } => {
+            log::error!("another node has the address {me}, and the roots side with it");
+        }
+        Event::IdentityCollision { is_confirmed: false } => log::warn!(
+            "a root says that another node has the address {me}, and no other contradicts; if it \
+             stays so, move identity.secret away to start as a new node"
+        ),
+        Event::Worlds => log::info!("the roots in force changed"),
         Event::InterfaceLost(network) => {
             log::warn!("network {network}: somebody removed its interface; restart to get it back");
         }

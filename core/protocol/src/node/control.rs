@@ -11,7 +11,7 @@ use crate::identity::{Identity, SecretIdentity};
 use crate::limits::{EXPECTED_REPLIES_MAX, REPLAY_WINDOW};
 use crate::network::Networks;
 use crate::node::recent::Recent;
-use crate::node::{Command, CommandError, Config, NodeStatus, PeerStatus, Wakeup};
+use crate::node::{Command, CommandError, Config, NodeStatus, PeerStatus, Wakeup, WorldsStatus};
 use crate::outbox::{Ctx, Directory, Outbox};
 use crate::peer::Peers;
 use crate::rng::Rng;
@@ -135,6 +135,17 @@ impl Control {
             Command::Leave(network) => self.networks.leave(ctx, network),
             Command::Subscribe { network, group } => self.networks.subscribe(ctx, network, group),
             Command::Unsubscribe { network, group } => self.networks.unsubscribe(network, group),
+            Command::Orbit { moon, seed, definition } => {
+                self.roots.orbit(ctx, moon, seed, definition)?;
+                self.peers.worlds_changed(ctx, &self.roots);
+                self.peers.ask_seeds(ctx, &self.roots);
+                Ok(())
+            }
+            Command::Deorbit(moon) => {
+                self.roots.deorbit(ctx, moon)?;
+                self.peers.worlds_changed(ctx, &self.roots);
+                Ok(())
+            }
             Command::LocalAddresses(addresses) => {
                 self.peers.set_local_addresses(addresses);
                 Ok(())
@@ -163,7 +174,8 @@ impl Control {
         for _ in 0..self.whois.handle_timeout(ctx) {
             self.drops.count(Rejected::NoPath);
         }
-        let always = self.networks.always_contact();
+        let mut always = self.networks.always_contact();
+        always.extend(self.roots.seeds());
         self.peers.handle_timeout(ctx, &self.roots, &mut self.surface, &always);
         let me = *ctx.me.public();
         self.networks.handle_timeout(ctx, &Known { me: &me, peers: &self.peers });
@@ -219,6 +231,10 @@ impl Control {
             planet_id: planet.id,
             planet_timestamp: planet.timestamp,
         }
+    }
+
+    pub(super) fn worlds(&self, now: Instant) -> WorldsStatus {
+        self.roots.status(|root| self.peers.contact(now, root))
     }
 
     pub(super) fn peers(&self, now: Instant) -> Vec<PeerStatus> {

@@ -187,15 +187,21 @@ impl Control {
     }
 
     /// Carries a refusal to whoever was refused.
+    ///
+    /// What may cost this node its address or a network counts only in answer to a packet that was
+    /// sent. Frames are not kept book of: what is answered to those concerns the sender alone.
     fn error(&mut self, now: Instant, rx: &Received<'_>) -> Result<(), Rejected> {
         let (in_re, code, body) = reply::read_error(rx.body)?;
         let rx = &Received { body, ..*rx };
+        let looped_back = rx.from == self.shared.me.address();
+        let is_expected = looped_back || self.expected.contains(in_re.packet_id);
         let ctx = &mut self.shared.ctx(now);
         match (in_re.verb, code) {
-            (_, Some(ErrorCode::IdentityCollision)) => {
-                self.peers.handle_collision(ctx, &self.roots, rx);
-                Ok(())
+            (Some(Verb::Hello), Some(ErrorCode::IdentityCollision)) if is_expected => {
+                self.peers.handle_collision(ctx, &self.roots, rx)
             }
+            (_, Some(ErrorCode::IdentityCollision)) => Err(Rejected::UnexpectedReply),
+            (Some(Verb::NetworkConfigRequest), _) if !is_expected => Err(Rejected::UnexpectedReply),
             (Some(in_re), Some(code)) => self.networks.handle_error(ctx, rx, in_re, code),
             _ => Ok(()),
         }

@@ -26,7 +26,7 @@ use crate::world::World;
 
 use self::control::Control;
 pub use crate::command::{Command, CommandError};
-pub use crate::status::{NodeStatus, PeerStatus, Role};
+pub use crate::status::{NodeStatus, PeerStatus, Role, WorldsStatus};
 
 /// What a node needs to know before it starts.
 #[derive(Clone, Debug)]
@@ -224,6 +224,13 @@ impl Node {
     #[must_use]
     pub fn status(&self, now: Instant) -> NodeStatus {
         self.control.status(now)
+    }
+
+    /// Returns which planet and moons are in force, which are waited for, and how their roots are
+    /// reached.
+    #[must_use]
+    pub fn worlds(&self, now: Instant) -> WorldsStatus {
+        self.control.worlds(now)
     }
 
     /// Returns every known peer, by ascending address.

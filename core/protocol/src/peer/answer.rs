@@ -6,7 +6,6 @@ use core::time::Duration;
 
 use crate::address::Address;
 use crate::error::Rejected;
-use crate::event::Event;
 use crate::identity::Identity;
 use crate::limits::{HEADER_LEN, PACKET_LEN_MAX, WHOIS_ANSWERS_MAX};
 use crate::outbox::{Ctx, Directory as _, Received};
@@ -99,16 +98,10 @@ impl Peers {
                 return Err(Rejected::InvalidIdentity);
             }
             self.learn(ctx, &identity)?;
+            if roots.seeds().any(|seed| seed == identity.address()) {
+                self.ask_seed(ctx, roots, identity.address());
+            }
         }
         Ok(vec![identity.address()])
-    }
-
-    /// Takes in an ERROR that says that another identity holds this node's address, which is the
-    /// end of this node if a root says so.
-    pub fn handle_collision(&self, ctx: &mut Ctx<'_>, roots: &Roots, rx: &Received<'_>) {
-        if roots.is_upstream(rx.from) {
-            log::warn!("root {} knows another identity of this node's address", rx.from);
-            ctx.out.events.push_back(Event::IdentityCollision);
-        }
     }
 }

@@ -59,8 +59,7 @@ pub(super) fn greet(ctx: &mut Ctx<'_>, roots: &Roots, to: Address, remote: Socke
         sent_to: Some(remote),
         planet: Some(WorldRevision { id: planet.id, timestamp: planet.timestamp }),
     };
-    let moons = roots.moons().map(|moon| WorldRevision { id: moon.id, timestamp: moon.timestamp });
-    let (body, _) = hello.write(&moons.collect::<Vec<_>>());
+    let (body, _) = hello.write(&roots.announced_moons());
     ctx.out.send_on(Path::from_all(remote), to, Verb::Hello, body);
 }
 
@@ -218,10 +217,13 @@ impl Peers {
         if reply.version.protocol < PROTOCOL_VERSION_MIN {
             return Err(Rejected::OldProtocol);
         }
-        if roots.is_upstream(rx.from) {
+        if roots.may_offer(rx.from) {
             self.take_worlds(ctx, roots, rx.from, reply.worlds)?;
         }
         self.announced(ctx, rx.from, reply.version);
+        if roots.is_upstream(rx.from) {
+            self.vouched(ctx, roots, rx.from);
+        }
         if rx.hops == 0 {
             self.arrived(ctx, roots, rx);
             if let Some(round_trip) = ctx.unix.0.checked_sub(reply.timestamp.0)
@@ -252,15 +254,12 @@ impl Peers {
             let (world, len) = World::read_prefix(worlds)?;
             worlds = worlds.get(len..).unwrap_or_default();
             let id = world.id;
-            match roots.offer(ctx, world) {
+            match roots.offer(ctx, from, world) {
                 Ok(()) => log::info!("world {id:016x} updated by {from}"),
                 Err(refused) => log::debug!("world {id:016x} from {from} refused: {refused}"),
             }
         }
-        self.learn_roots(ctx, roots);
-        self.refresh_upstreams(ctx, roots);
-        // Whoever is no root from here on may be due to be forgotten.
-        self.schedule.wake(ctx.now);
+        self.worlds_changed(ctx, roots);
         Ok(())
     }
 

@@ -144,6 +144,9 @@ impl Peers {
             self.schedule.wanted = wanted;
             self.schedule.wake(ctx.now);
         }
+        if self.registration.poll_timeout().is_some_and(|due| due <= ctx.now) {
+            self.decide(ctx, roots);
+        }
         if self.schedule.upstreams.is_some_and(|due| due <= ctx.now) {
             self.learn_roots(ctx, roots);
             self.look_after_roots(ctx, roots);
@@ -159,7 +162,9 @@ impl Peers {
     pub fn poll_timeout(&self) -> Option<(Instant, &'static str)> {
         let upstreams = self.schedule.upstreams.map(|at| (at, "a root is due a probe"));
         let peers = self.schedule.peers.map(|at| (at, "a peer is due a probe or asleep"));
-        [upstreams, peers].into_iter().flatten().min()
+        let registration = self.registration.poll_timeout();
+        let registration = registration.map(|at| (at, "roots are heard about our address"));
+        [upstreams, peers, registration].into_iter().flatten().min()
     }
 
     /// Takes note that something was sent to a root or through it: if the root does not show soon
@@ -208,7 +213,7 @@ impl Peers {
 
     /// Probes a root: with HELLO at its paths and at a random endpoint of every family it has no
     /// path in if that is due or it does not answer, else with ECHO at its paths.
-    fn contact_root(
+    pub(super) fn contact_root(
         &mut self,
         ctx: &mut Ctx<'_>,
         roots: &Roots,
@@ -360,7 +365,7 @@ impl Peers {
 }
 
 /// Greets a peer no path leads to through the best root.
-fn greet_through_root(ctx: &mut Ctx<'_>, roots: &Roots, address: Address) {
+pub(super) fn greet_through_root(ctx: &mut Ctx<'_>, roots: &Roots, address: Address) {
     if let Some((root, path)) = ctx.tables.upstream
         && root != address
     {

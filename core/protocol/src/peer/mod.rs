@@ -9,7 +9,8 @@
 //! - `introduce`: RENDEZVOUS between peers this node relays for,
 //! - `keepalive`: everything that happens because time passes,
 //! - `record`: what is saved of a peer,
-//! - `upstream`: which root is the best,
+//! - `upstream`: which root is the best, and who is asked for moons,
+//! - `registration`: whether roots take this node for the holder of its address,
 //! - [`gates`]: how often others may make this node work.
 //!
 //! Source: spec 02 §3, §4.
@@ -22,6 +23,7 @@ mod keepalive;
 pub mod path;
 mod punch;
 mod record;
+mod registration;
 #[cfg(test)]
 mod tests;
 mod upstream;
@@ -49,6 +51,7 @@ use crate::peer::introduce::Introductions;
 use crate::peer::keepalive::Schedule;
 use crate::peer::path::{Arrival, Paths};
 use crate::peer::record::save;
+use crate::peer::registration::Registration;
 use crate::roots::Roots;
 use crate::status::PeerStatus;
 use crate::suite::PeerKeys;
@@ -141,6 +144,7 @@ pub struct Peers {
     /// This machine's own physical addresses.
     local_addresses: BTreeSet<SocketAddr>,
     schedule: Schedule,
+    registration: Registration,
     introductions: Introductions,
     /// ECHOs answered, by path.
     echoes: Gate<Path>,
@@ -162,6 +166,7 @@ impl Peers {
             peers: BTreeMap::new(),
             local_addresses: BTreeSet::new(),
             schedule: Schedule::new(),
+            registration: Registration::new(),
             introductions: Introductions::new(),
             echoes: Gate::new(Duration::from_millis(166), GATE_KEYS_MAX),
             confirmations: Gate::new(Duration::from_secs(1), GATE_KEYS_MAX),

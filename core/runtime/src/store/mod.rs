@@ -3,6 +3,7 @@
 //! ```text
 //! identity.secret  identity.public      who the node is (spec 02 §12)
 //! planet  moons.d/<16 hex>.moon         worlds in force
+//! moons.d/<16 hex>.wanted               who is asked for a moon that is not here yet
 //! networks.d/<16 hex>.conf              joined networks and their cached configurations
 //! peers.d/<10 hex>.peer                 peers and where they were
 //! controller.d/network/<16 hex>.json    networks this node controls (spec 04 §8.1)
@@ -23,7 +24,7 @@ use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
 use zeroize::Zeroizing;
-use zt_protocol::address::{Address, NetworkId};
+use zt_protocol::address::{Address, MoonId, NetworkId};
 use zt_protocol::event::StoreKey;
 use zt_protocol::identity::{IdentityError, SecretIdentity};
 use zt_protocol::world::{World, WorldKind};
@@ -171,6 +172,22 @@ impl Home {
         self.save_public(identity)
     }
 
+    /// Moves the node's identity aside, so that the next start makes another; returns where to.
+    ///
+    /// For a node whose address has turned out to be somebody else's. What it joined stays joined,
+    /// under its next address.
+    ///
+    /// # Errors
+    ///
+    /// [`HomeError::Io`]; the identity is where it was.
+    pub fn retire_identity(&self) -> Result<PathBuf, HomeError> {
+        let secret = self.dir.join("identity.secret");
+        let address = self.existing_identity()?.address();
+        let retired = self.dir.join(format!("identity.{address}.retired"));
+        fs::rename(&secret, &retired).map_err(failed("rename", &secret))?;
+        Ok(retired)
+    }
+
     fn save_public(&self, identity: &SecretIdentity) -> Result<(), HomeError> {
         let path = self.dir.join("identity.public");
         let text = identity.public().to_string();
@@ -199,12 +216,35 @@ impl Home {
         let mut moons = Vec::new();
         for name in names(&self.dir.join("moons.d"))? {
             let Some(id) = hex_name(&name, ".moon", 16) else { continue };
-            let path = self.path(StoreKey::Moon(id));
-            if let Some(bytes) = read(&path)? {
-                moons.push(parse_world(&bytes, WorldKind::Moon, &path)?);
-            }
+            moons.extend(self.moon(MoonId(id))?);
         }
         Ok(moons)
+    }
+
+    /// Reads a stored moon; `None` if there is none of this ID.
+    ///
+    /// # Errors
+    ///
+    /// [`HomeError::CorruptWorld`] if the file is no moon.
+    pub fn moon(&self, moon: MoonId) -> Result<Option<World>, HomeError> {
+        let path = self.path(StoreKey::Moon(moon));
+        read(&path)?.map(|bytes| parse_world(&bytes, WorldKind::Moon, &path)).transpose()
+    }
+
+    /// Returns the moons that are waited for and who is asked for each, by ascending ID.
+    ///
+    /// # Errors
+    ///
+    /// [`HomeError::Io`].
+    pub(crate) fn wanted_moons(&self) -> Result<Vec<(MoonId, Vec<Address>)>, HomeError> {
+        let mut wanted = Vec::new();
+        for name in names(&self.dir.join("moons.d"))? {
+            let Some(moon) = hex_name(&name, ".wanted", 16).map(MoonId) else { continue };
+            let bytes = self.load(StoreKey::WantedMoon(moon))?.unwrap_or_default();
+            let lines = str::from_utf8(&bytes).unwrap_or_default().lines();
+            wanted.push((moon, lines.filter_map(|line| line.trim().parse().ok()).collect()));
+        }
+        Ok(wanted)
     }
 
     /// Returns the networks that are joined, by ascending ID.
@@ -273,7 +313,8 @@ impl Home {
     pub fn path(&self, key: StoreKey) -> PathBuf {
         match key {
             StoreKey::Planet => self.dir.join("planet"),
-            StoreKey::Moon(id) => self.dir.join(format!("moons.d/{id:016x}.moon")),
+            StoreKey::Moon(moon) => self.dir.join(format!("moons.d/{moon}.moon")),
+            StoreKey::WantedMoon(moon) => self.dir.join(format!("moons.d/{moon}.wanted")),
             StoreKey::Network(network) => self.dir.join(format!("networks.d/{network}.conf")),
             StoreKey::Peer(address) => self.dir.join(format!("peers.d/{address}.peer")),
             StoreKey::ControllerNetwork(network) => {

@@ -89,9 +89,11 @@ fn write_one(records: &Records, key: StoreKey, value: &Value) -> Result<Written,
         StoreKey::ControllerNetwork(_) | StoreKey::ControllerMember(..) => {
             records.write(key, bytes, value.edition)
         }
-        StoreKey::Planet | StoreKey::Moon(_) | StoreKey::Network(_) | StoreKey::Peer(_) => {
-            records.home().save(key, bytes).map(|()| Written::Saved)
-        }
+        StoreKey::Planet
+        | StoreKey::Moon(_)
+        | StoreKey::WantedMoon(_)
+        | StoreKey::Network(_)
+        | StoreKey::Peer(_) => records.home().save(key, bytes).map(|()| Written::Saved),
     }
 }
 
