@@ -14,7 +14,7 @@
 use core::net::IpAddr;
 
 use crate::endpoint::Scope;
-use crate::event::{Dns, NetworkStatus, Route};
+use crate::event::{Dns, NetworkStatus, Route, Standing};
 use crate::prefix::Prefix;
 use crate::settings::{Managed, Settings};
 
@@ -80,7 +80,15 @@ impl TunPlan {
         routes.sort_by_key(|route| route.via.is_some());
 
         let dns = status.dns.clone().filter(|dns| settings.dns && !dns.is_empty());
-        Self { mtu: status.mtu, addresses, routes, dns }
+        let plan = Self { mtu: status.mtu, addresses, routes, dns };
+        match status.standing {
+            Standing::RequestingConfiguration | Standing::Ok | Standing::PortError => plan,
+            // What belongs to the network may wait for the controller to change its mind. This
+            // machine's way to the Internet, and to names, may not.
+            Standing::AccessDenied | Standing::NotFound | Standing::AuthenticationRequired => {
+                Self { dns: None, ..plan.without_default_routes() }
+            }
+        }
     }
 
     /// Returns the plan without its default routes, which count only while the node is online:
@@ -170,7 +178,7 @@ mod tests {
 
     use super::*;
     use crate::address::{Mac, NetworkId};
-    use crate::event::{NetworkKind, Standing};
+    use crate::event::NetworkKind;
 
     #[test]
     fn addresses_and_routes_of_private_networks_are_taken() {
@@ -213,6 +221,21 @@ mod tests {
         assert_eq!(default_route.addresses, addresses(&["10.1.0.5/24"]));
         assert_eq!(default_route.routes, [route("0.0.0.0/0", Some("10.1.0.1"), "10.1.0.5")]);
         assert_eq!(default_route.without_default_routes(), by_default);
+    }
+
+    #[test]
+    fn a_network_that_turns_this_node_away_does_not_take_the_internet_along() {
+        let settings = Settings { default_route: true, dns: true, ..Settings::default() };
+        let mut status = status(&["10.1.0.5/24"], &[("0.0.0.0/0", None), ("10.2.0.0/16", None)]);
+        status.dns = Some(Dns { domain: "lab".to_owned(), servers: vec![[10; 4].into()] });
+        assert_eq!(TunPlan::new(&status, &settings).routes.len(), 2);
+
+        status.standing = Standing::AccessDenied;
+        let plan = TunPlan::new(&status, &settings);
+
+        assert_eq!(plan.addresses, addresses(&["10.1.0.5/24"]));
+        assert_eq!(plan.routes, [route("10.2.0.0/16", None, "10.1.0.5")]);
+        assert_eq!(plan.dns, None);
     }
 
     #[test]

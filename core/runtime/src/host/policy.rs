@@ -5,9 +5,9 @@
 //! policy rules (`ip rule`) per address family lead there whatever has no better way:
 //!
 //! ```text
-//! 32501  iif lo ipproto udp sport PORT        lookup main     (one for each of our ports)
-//! 32502  not fwmark MARK  lookup main suppress_prefixlength 0
-//! 32503  not fwmark MARK  lookup TABLE
+//! 32501  ipproto udp sport PORT  lookup main                          (for each of our ports)
+//! 32502  not fwmark MARK         lookup main suppress_prefixlength 0
+//! 32503  not fwmark MARK         lookup TABLE
 //! ```
 //!
 //! - The node's sockets carry the mark [`MARK`], so the last two do not concern them: they see the
@@ -119,9 +119,9 @@ fn add_rule(netlink: &mut Netlink, rule: RuleMessage) -> io::Result<()> {
 fn own_port(family: AddressFamily, port: u16) -> RuleMessage {
     let mut message = rule(family, RuleAction::ToTable, OWN_PORTS);
     message.header.table = RouteHeader::RT_TABLE_MAIN;
+    // It would be nice to say `iif lo` for what this machine sends, but then the kernel thinks that
+    // it need not look for ports in what arrives (`fib_rule_requires_fldissect`).
     message.attributes.extend([
-        // What this machine sends, not what it forwards.
-        RuleAttribute::Iifname("lo".to_owned()),
         RuleAttribute::IpProtocol(IpProtocol::Udp),
         RuleAttribute::SourcePortRange(RulePortRange { start: port, end: port }),
     ]);
