@@ -181,11 +181,28 @@ pub const WAITING_PACKETS_MAX: usize = 64;
 /// The reference remembers 8,192 halves of packet IDs (spec 02 §2.0).
 pub const EXPECTED_REPLIES_MAX: usize = 4_096;
 
-/// How many received frames are remembered so that none is delivered twice.
+/// How long packets of a peer are remembered at least, so that none is acted upon twice, unless
+/// the peer sends more than [`REPLAY_PACKETS_MAX`] in that time; at most twice as long.
 ///
-/// Frames repeated after that many others are delivered again: V1 has no counter to tell by
-/// (spec 01 §5.1). About 700 KB when full.
-pub const REPLAY_WINDOW: usize = 16_384;
+/// V1 has no counter to tell old packets by (spec 01 §5.1), so what is repeated later counts again.
+/// A minute is longer than any queue or detour of the Internet keeps a datagram, and than a
+/// transport lets the copy of a segment do harm.
+pub const REPLAY_PERIOD: Duration = Duration::from_secs(60);
+
+/// How many packets of one peer are remembered at least, or all of [`REPLAY_PERIOD`] if they are
+/// fewer; at most twice as many.
+///
+/// At the full rate of a Gbit/s of large frames, these are the last 0.2 s. A peer that busy takes
+/// 300 KB, so a phone that talks to ten of them 3 MB; one that sends a frame per second, 2 KB; a
+/// silent one, nothing.
+pub const REPLAY_PACKETS_MAX: usize = 8_192;
+
+/// How many packets of all peers together are remembered, about 20 MB. When more peers are active
+/// than leaves each its [`REPLAY_PACKETS_MAX`], they share alike.
+pub const REPLAY_TOTAL_MAX: usize = 1_048_576;
+
+/// The share that is left to each however many they are.
+pub const REPLAY_PACKETS_MIN: usize = 32;
 
 /// How many packets one call of the node may lead to.
 ///

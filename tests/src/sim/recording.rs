@@ -24,6 +24,11 @@ impl World {
         self.recording.get_or_insert_default();
     }
 
+    /// Forgets what was kept and keeps nothing from now on.
+    pub fn stop_recording(&mut self) {
+        self.recording = None;
+    }
+
     /// Returns the packets of one datagram that `from` has sent `to` by themselves while they
     /// were recorded, and when each arrived.
     #[must_use]

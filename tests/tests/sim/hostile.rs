@@ -7,6 +7,47 @@ use zt_tests::sim::{NodeId, World};
 
 use super::scene::Scene;
 
+/// Frames are captured on their way and repeated from elsewhere twenty seconds later,
+/// while another member sends more than one table for all would remember.
+#[test]
+fn no_frame_is_delivered_twice_however_much_another_member_sends() {
+    let mut scene = Scene::private(182);
+    let carol = scene.world.member();
+    scene.world.allow(scene.network, carol);
+    scene.world.join(scene.network, &[carol]);
+    let (network, bob, alice) = (scene.network, scene.bob, scene.alice);
+    scene.world.run_until(secs(15), |world| world.are_up(network, &[carol])).unwrap();
+    scene.await_ping();
+    scene.world.send_data(carol, bob, 0, 100);
+    scene.world.run_for(secs(5));
+
+    scene.world.start_recording();
+    for number in 1..=100 {
+        scene.world.send_data(alice, bob, number, 600);
+    }
+    scene.world.run_for(secs(1));
+    let captured = scene.world.last_datagrams(1_000);
+    let captured: Vec<_> =
+        captured.into_iter().filter(|(to, _, bytes)| *to == bob && bytes.len() > 600).collect();
+    assert_eq!(captured.len(), 100);
+    scene.world.stop_recording();
+    for number in 0..20_000 {
+        scene.world.send_data(carol, bob, 1_000 + number, 40);
+        if number % 100 == 0 {
+            scene.world.run_for(millis(100));
+        }
+    }
+    scene.world.run_for(secs(1));
+
+    scene.world.take_frames(bob);
+    let before = scene.world.dropped(bob, Rejected::Replayed);
+    for (to, _, bytes) in &captured {
+        scene.world.inject(*to, "7.7.7.7:9993".parse().unwrap(), bytes);
+    }
+    assert_eq!(scene.world.take_frames(bob), []);
+    assert_eq!(scene.world.dropped(bob, Rejected::Replayed), before + 100);
+}
+
 /// What a node knows, without what counts or measures.
 fn knowledge(world: &World, node: NodeId) -> String {
     let (now, node) = (world.now(), world.node(node));

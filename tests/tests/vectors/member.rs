@@ -129,17 +129,20 @@ impl Member {
         config
     }
 
-    /// Has the controller send a configuration, and what follows at once happen and be forgotten.
+    /// Has the controller answer a request with a configuration, and what follows at once happen and be forgotten.
     pub(crate) fn configure(&mut self, config: &NetworkConfig) {
         self.updates += 1;
         let dictionary = config.to_dictionary();
         let controller = self.controller();
         let sign = |message: &[u8]| controller.sign(&[message]);
         let chunks = netconf::write_chunks(self.network, self.updates, &dictionary, sign);
+        let request = [&self.network.to_bytes()[..], &[0, 0]].concat();
+        let in_re = self.updates;
+        self.call(|networks, _, _| networks.asked(&request, in_re));
         for chunk in chunks {
-            let packet = (controller.address(), Verb::NetworkConfig, self.updates);
+            let packet = (controller.address(), Verb::Ok, self.updates);
             self.receive(packet, &chunk, |networks, ctx, known, rx| {
-                networks.handle_config(ctx, known, rx, rx.body)
+                networks.handle_ok_config(ctx, known, rx, in_re)
             })
             .unwrap();
         }

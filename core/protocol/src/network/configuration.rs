@@ -96,13 +96,15 @@ impl Network {
         }
     }
 
-    /// Takes in a chunk of a configuration. `bytes` is what it was read from.
+    /// Takes in a chunk of a configuration. `bytes` is what it was read from, `in_re` the packet it
+    /// answers.
     pub(super) fn handle_chunk(
         &mut self,
         ctx: &mut Ctx<'_>,
         directory: &dyn Directory,
         rx: &Received<'_>,
         (chunk, bytes): (&Chunk<'_>, &[u8]),
+        in_re: Option<u64>,
     ) -> Result<(), Rejected> {
         if self.id.is_ad_hoc() {
             return Err(Rejected::NotServed);
@@ -115,8 +117,23 @@ impl Network {
             let ack = netconf::acknowledge(rx.packet_id, self.id, chunk.update_id);
             ctx.out.send_on(rx.path, rx.from, Verb::Ok, ack);
         }
+        // What answers the request sent last cannot be a repetition of something older.
+        let is_answer = in_re.is_some() && in_re == self.asked && rx.from == self.id.controller();
+        if self.is_older(&config) && !is_answer && rx.from != ctx.me.address() {
+            return Err(Rejected::Stale);
+        }
         self.apply(ctx, directory, config);
         Ok(())
+    }
+
+    /// Returns whether `config` was written before the one in force.
+    ///
+    /// By the controller's clock, not by the revision, which falls when a controller is restored
+    /// from a backup. A clock that was set back is believed as well, in the answer to a request;
+    /// the reference believes whatever is signed (spec 03 §3.4), so that whoever has kept an old
+    /// configuration can bring it back.
+    fn is_older(&self, config: &NetworkConfig) -> bool {
+        self.config.as_ref().is_some_and(|held| config.timestamp < held.timestamp)
     }
 
     /// Returns the dictionary the chunk completes, if it does.

@@ -61,7 +61,7 @@ use crate::verb::{ErrorCode, Verb};
 use crate::wire::credentials::Credentials as ShownCredentials;
 use crate::wire::cursor::Reader;
 use crate::wire::multicast::{self as wire_multicast, Gather, Gathered, MulticastFrame};
-use crate::wire::netconf::Chunk;
+use crate::wire::netconf::{Chunk, Request};
 use crate::wire::reply;
 
 /// What the reference stores for a network that was joined and never configured.
@@ -86,8 +86,9 @@ struct Network {
     failure: Option<Failure>,
     /// When a configuration was last taken over from the controller.
     updated: Option<Instant>,
-    /// When one was last asked for, and how often in vain.
+    /// When one was last asked for, by which packet, and how often in vain.
     requested: Option<Instant>,
+    asked: Option<u64>,
     attempts: usize,
     chunks: Reassembly,
     members: Members,
@@ -268,8 +269,36 @@ impl Networks {
         bytes: &[u8],
     ) -> Result<NetworkId, Rejected> {
         let chunk = Chunk::read(bytes, rx.packet_id)?;
-        self.network(chunk.network)?.handle_chunk(ctx, directory, rx, (&chunk, bytes))?;
+        self.network(chunk.network)?.handle_chunk(ctx, directory, rx, (&chunk, bytes), None)?;
         Ok(chunk.network)
+    }
+
+    /// Takes in a chunk of a configuration that answers the request `in_re`; `rx.body` is what
+    /// follows the OK's header.
+    ///
+    /// # Errors
+    ///
+    /// As [`handle_config`](Self::handle_config).
+    pub fn handle_ok_config(
+        &mut self,
+        ctx: &mut Ctx<'_>,
+        directory: &dyn Directory,
+        rx: &Received<'_>,
+        in_re: u64,
+    ) -> Result<NetworkId, Rejected> {
+        let chunk = Chunk::read(rx.body, rx.packet_id)?;
+        let network = self.network(chunk.network)?;
+        network.handle_chunk(ctx, directory, rx, (&chunk, rx.body), Some(in_re))?;
+        Ok(chunk.network)
+    }
+
+    /// Takes note of the ID under which a request for a configuration was sent.
+    pub fn asked(&mut self, request: &[u8], packet_id: u64) {
+        if let Ok(request) = Request::read(request)
+            && let Some(network) = self.joined.get_mut(&request.network)
+        {
+            network.asked = Some(packet_id);
+        }
     }
 
     /// Takes in an ERROR about a network; `rx.body` begins after the code.
@@ -689,6 +718,7 @@ impl Network {
             failure: None,
             updated: None,
             requested: None,
+            asked: None,
             attempts: 0,
             chunks: Reassembly::default(),
             members: Members::default(),

@@ -8,9 +8,10 @@ use crate::error::{Drops, Rejected};
 use crate::event::{Event, NetworkStatus};
 use crate::fastpath::tables::{Admission, Tables};
 use crate::identity::{Identity, SecretIdentity};
-use crate::limits::{EXPECTED_REPLIES_MAX, REPLAY_WINDOW};
+use crate::limits::EXPECTED_REPLIES_MAX;
 use crate::network::Networks;
 use crate::node::recent::Recent;
+use crate::node::replays::Replays;
 use crate::node::{Command, CommandError, Config, NodeStatus, PeerStatus, Wakeup, WorldsStatus};
 use crate::outbox::{Ctx, Directory, Outbox};
 use crate::peer::Peers;
@@ -30,9 +31,9 @@ pub(super) struct Control {
     pub(super) surface: Surface,
     pub(super) whois: Whois,
     /// Packets whose answers are believed.
-    pub(super) expected: Recent<u64>,
-    /// Frames taken in, by sender and packet ID.
-    pub(super) taken: Recent<(Address, u64)>,
+    pub(super) expected: Recent,
+    /// Packets that were taken in.
+    pub(super) replays: Replays,
     pub(super) networks: Networks,
     pub(super) controller: Option<Controller>,
     /// Packets that waited for an identity that has arrived.
@@ -91,7 +92,7 @@ impl Control {
         let mut tables = Tables::new(me.address(), rng.u64());
         tables.allow_loopback = config.allow_loopback;
         let expected = Recent::new(rng.u64(), EXPECTED_REPLIES_MAX);
-        let taken = Recent::new(rng.u64(), REPLAY_WINDOW);
+        let replays = Replays::new(rng.u64());
         let roots = Roots::new(me.address(), config.planet, config.moons);
         let shared = Shared { me, rng, tables, out: Outbox::default(), anchor: (now, unix) };
         let mut control = Self {
@@ -101,7 +102,7 @@ impl Control {
             surface: Surface::new(),
             whois: Whois::new(),
             expected,
-            taken,
+            replays,
             networks: Networks::new(config.platform),
             controller: config.controller.then(Controller::new),
             ready: VecDeque::new(),

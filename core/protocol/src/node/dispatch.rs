@@ -55,18 +55,29 @@ impl Control {
         }
     }
 
-    /// Carries an authentic packet to the subsystem its verb belongs to, then counts its sender as
-    /// heard.
-    pub(super) fn opened(
+    /// Acts on an authentic packet, unless it has been acted upon.
+    fn opened(
         &mut self,
         now: Instant,
         rx: Received<'_>,
         transmit: &mut impl Transmit,
         sink: &mut impl FrameSink,
     ) -> Result<(), Rejected> {
-        if carries_frame(rx.verb) && !self.taken.insert((rx.from, rx.packet_id)) {
+        if counts_once(rx.verb) && !self.replays.is_first(now, rx.from, rx.packet_id) {
             return Err(Rejected::Replayed);
         }
+        self.act_on(now, rx, transmit, sink)
+    }
+
+    /// Carries an authentic packet to the subsystem its verb belongs to, then counts its sender as
+    /// heard.
+    pub(super) fn act_on(
+        &mut self,
+        now: Instant,
+        rx: Received<'_>,
+        transmit: &mut impl Transmit,
+        sink: &mut impl FrameSink,
+    ) -> Result<(), Rejected> {
         let outcome = match rx.verb {
             Verb::Frame | Verb::ExtFrame => self.frame(now, &rx, transmit, sink).map(|()| true),
             Verb::Ok => self.ok(now, &rx).map(|()| false),
@@ -176,7 +187,7 @@ impl Control {
                 Ok(())
             }
             Some(Verb::NetworkConfigRequest) => {
-                let network = self.networks.handle_config(ctx, known, rx, rx.body)?;
+                let network = self.networks.handle_ok_config(ctx, known, rx, in_re.packet_id)?;
                 self.peers.remember(ctx, network.controller());
                 Ok(())
             }
@@ -270,10 +281,10 @@ impl Control {
     }
 }
 
-/// Returns whether packets of this verb are for the host, which shall get each but once.
+/// Returns whether a packet of this verb is acted upon but once.
 ///
-/// All else does no harm when repeated, and an ECHO sent from several sockets is meant to arrive
-/// several times.
-const fn carries_frame(verb: Verb) -> bool {
-    matches!(verb, Verb::Frame | Verb::ExtFrame | Verb::MulticastFrame)
+/// HELLO and ECHO are sent from several sockets and meant to be answered to each. An OK counts
+/// only as long as what it answers is remembered.
+const fn counts_once(verb: Verb) -> bool {
+    !matches!(verb, Verb::Hello | Verb::Echo | Verb::Ok | Verb::Nop)
 }

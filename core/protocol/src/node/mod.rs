@@ -9,6 +9,7 @@ mod control;
 mod dispatch;
 mod host;
 mod recent;
+mod replays;
 mod sending;
 
 use crate::address::{Address, NetworkId};
@@ -277,7 +278,7 @@ impl Node {
                     .and_then(|inbound| self.control.dispatch(now, inbound, transmit, sink)),
                 Content::Opened { from, hops, verb, packet_id, body } => {
                     let rx = Received { from, path, hops, verb, packet_id, body: &body };
-                    self.control.opened(now, rx, transmit, sink)
+                    self.control.act_on(now, rx, transmit, sink)
                 }
             };
             if let Err(rejected) = outcome {

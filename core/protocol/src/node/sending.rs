@@ -148,6 +148,9 @@ impl Control {
         if expects_reply(packet.verb) {
             self.expected.insert(wire_id);
         }
+        if packet.verb == Verb::NetworkConfigRequest {
+            self.networks.asked(&packet.body, wire_id);
+        }
         Ok(())
     }
 
@@ -171,9 +174,9 @@ impl Control {
         // Only requests a node can serve itself; frames to itself never come this way.
         match packet.verb {
             Verb::NetworkConfigRequest | Verb::NetworkConfig | Verb::Ok | Verb::Error => {
-                self.opened(now, rx, transmit, sink)
+                self.act_on(now, rx, transmit, sink)
             }
-            Verb::NetworkCredentials | Verb::MulticastLike => self.opened(now, rx, transmit, sink),
+            Verb::NetworkCredentials | Verb::MulticastLike => self.act_on(now, rx, transmit, sink),
             _ => Ok(()),
         }
     }

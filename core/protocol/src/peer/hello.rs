@@ -12,10 +12,11 @@ use crate::error::Rejected;
 use crate::identity::Identity;
 use crate::limits::{HEADER_LEN, PACKET_LEN_MAX, PROTOCOL_VERSION_MIN};
 use crate::outbox::{Ctx, Received};
-use crate::peer::Peers;
+use crate::peer::{Peers, is_usable};
 use crate::roots::Roots;
 use crate::suite::{self, PeerKeys};
 use crate::surface::Surface;
+use crate::time::UnixMillis;
 use crate::verb::{ErrorCode, Verb};
 use crate::wire::header::Header;
 use crate::wire::hello::{Hello, HelloReply, Version, WorldRevision, read_moons};
@@ -163,7 +164,16 @@ impl Peers {
         Ok(Arc::new(keys))
     }
 
-    /// Answers an authentic HELLO and takes note of what it says.
+    /// Answers an authentic HELLO and takes note of what it says, if it proves anything.
+    ///
+    /// A HELLO that was not written after every earlier one may be a repetition: it is answered,
+    /// and a path it came by is asked to be confirmed, but it changes nothing and does not count as
+    /// received. A peer whose clock was set back loses nothing: it answers what it is asked, and
+    /// those answers count.
+    ///
+    /// # Errors
+    ///
+    /// [`Rejected::Stale`] if that is so, [`Rejected::Malformed`].
     fn answer_hello(
         &mut self,
         ctx: &mut Ctx<'_>,
@@ -173,9 +183,6 @@ impl Peers {
         hello: &Hello,
         tail_at: usize,
     ) -> Result<(), Rejected> {
-        if let Some(mine) = hello.sent_to {
-            self.seen_at(ctx, roots, surface, rx, mine);
-        }
         let view = ctx.tables.peer(rx.from).ok_or(Rejected::UnknownSender)?;
         let mut tail = rx.body.get(tail_at..).unwrap_or_default().to_vec();
         suite::mask_hello_tail(&view.keys, rx.packet_id, &mut tail);
@@ -197,8 +204,36 @@ impl Peers {
             let keys = Arc::clone(&view.keys);
             ctx.out.send_to_newcomer(rx.path, rx.from, keys, Verb::Ok, body);
         }
+        if !self.is_latest(rx.from, hello.timestamp) {
+            self.ask_back(ctx, roots, rx);
+            return Err(Rejected::Stale);
+        }
+        if let Some(mine) = hello.sent_to {
+            self.seen_at(ctx, roots, surface, rx, mine);
+        }
         self.announced(ctx, rx.from, hello.version);
         Ok(())
+    }
+
+    /// Returns whether a HELLO was written after every earlier one of the same peer.
+    fn is_latest(&mut self, from: Address, written: UnixMillis) -> bool {
+        self.peers.get_mut(&from).is_some_and(|peer| {
+            let is_latest = peer.hello_at.is_none_or(|latest| written > latest);
+            if is_latest {
+                peer.hello_at = Some(written);
+            }
+            is_latest
+        })
+    }
+
+    /// Asks a peer to confirm a path that something came by that need not be recent.
+    fn ask_back(&mut self, ctx: &mut Ctx<'_>, roots: &Roots, rx: &Received<'_>) {
+        let Some(peer) = self.peers.get(&rx.from) else { return };
+        let is_known = peer.paths.iter().any(|known| known.path() == rx.path);
+        let is_usable = || is_usable(ctx.tables, roots, rx.from, rx.path.remote.ip());
+        if rx.hops == 0 && !is_known && is_usable() {
+            self.confirm(ctx, roots, rx);
+        }
     }
 
     /// Takes in the answer to a HELLO; `rx.body` is what follows the OK's header.

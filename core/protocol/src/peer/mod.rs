@@ -56,7 +56,7 @@ use crate::roots::Roots;
 use crate::status::PeerStatus;
 use crate::suite::PeerKeys;
 use crate::surface::Surface;
-use crate::time::Instant;
+use crate::time::{Instant, UnixMillis};
 use crate::verb::Verb;
 use crate::wire::hello::Version;
 
@@ -77,6 +77,8 @@ pub struct Peer {
     selected: Option<Path>,
     /// What it announced in HELLO or OK(HELLO).
     version: Option<Version>,
+    /// The latest time a HELLO of it was written, by its own clock.
+    hello_at: Option<UnixMillis>,
     known_since: Instant,
     /// It was silent for so long that it has been saved and is only remembered.
     is_asleep: bool,
@@ -108,6 +110,7 @@ impl Peer {
             paths: Paths::default(),
             selected: None,
             version: None,
+            hello_at: None,
             known_since: now,
             is_asleep: false,
             heard: None,
@@ -281,11 +284,14 @@ impl Peers {
         match peer.paths.arrived(ctx.now, rx.path, rx.verb == Verb::Ok, is_usable) {
             Arrival::Refreshed | Arrival::Redundant | Arrival::Refused => {}
             Arrival::Learned => self.schedule.wake(ctx.now),
-            Arrival::Unconfirmed => {
-                if self.confirmations.pass(ctx.now, rx.path) {
-                    hello::greet(ctx, roots, rx.from, rx.path.remote);
-                }
-            }
+            Arrival::Unconfirmed => self.confirm(ctx, roots, rx),
+        }
+    }
+
+    /// Asks a peer to answer on a path that is not known.
+    fn confirm(&mut self, ctx: &mut Ctx<'_>, roots: &Roots, rx: &Received<'_>) {
+        if self.confirmations.pass(ctx.now, rx.path) {
+            hello::greet(ctx, roots, rx.from, rx.path.remote);
         }
     }
 

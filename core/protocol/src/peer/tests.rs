@@ -14,7 +14,7 @@ use crate::outbox::{Outbox, Outgoing, Route, Seal};
 use crate::rng::Rng;
 use crate::time::UnixMillis;
 use crate::vectors;
-use crate::wire::hello::HelloReply;
+use crate::wire::hello::{Hello, HelloReply};
 use crate::wire::push_paths;
 use crate::wire::rendezvous::Rendezvous;
 use crate::world::{Root, World, WorldKind};
@@ -420,21 +420,74 @@ fn a_stranger_becomes_a_peer_by_its_hello() {
         };
         let path = path("5.2.0.1:9993");
         let (roots, surface) = (&host.roots, &mut host.surface);
-        host.peers.handle_hello(&mut ctx, roots, surface, path, &mut packet).unwrap();
-        core::mem::take(&mut host.out.packets)
+        let outcome = host.peers.handle_hello(&mut ctx, roots, surface, path, &mut packet);
+        (outcome, core::mem::take(&mut host.out.packets))
     };
     let verbs = |sent: &[Outgoing]| sent.iter().map(|packet| packet.verb).collect::<Vec<_>>();
 
-    let mut answers = hear(first);
+    let (outcome, mut answers) = hear(first);
+    assert_eq!(outcome, Ok(()));
     let answers = answers.make_contiguous();
     assert_eq!(verbs(answers), [Verb::Ok, Verb::Hello]);
     assert!(matches!(answers[0].seal, Seal::Newcomer(_)));
     let expected = vectors::case(&vectors, "protocol version 12")["replies"][0]["decoded"].clone();
     assert_eq!(answers[0].body, vectors::bytes(&expected["payload"]));
 
-    let answers = hear(second);
+    // It bears the same time as the first, so it is answered and nothing more.
+    let (outcome, answers) = hear(second);
+    assert_eq!(outcome, Err(Rejected::Stale));
     assert_eq!(answers[0].seal, Seal::Peer);
     assert!(host.tables.peer(Address::from(hex!("9cf5fc3d2f"))).unwrap().takes_aes);
+}
+
+/// A HELLO that may be a repetition is answered and its path asked to be confirmed, but neither
+/// what it announces nor where it sees this node counts. Whoever answers is there all the same.
+#[test]
+fn a_hello_that_is_not_the_latest_changes_nothing_and_keeps_nobody_out() {
+    let mut host = Host::leaf();
+    host.meet_bob();
+    let bob = *secret("B").public();
+    let mut hear = |timestamp, protocol, from: &str, mine: &str| {
+        host.sent.clear();
+        host.now = host.now + Duration::from_secs(1);
+        let hello = Hello {
+            version: Version { protocol, ..Version::OURS },
+            timestamp: UnixMillis(timestamp),
+            identity: bob,
+            sent_to: Some(mine.parse().unwrap()),
+            planet: None,
+        };
+        let (body, _) = hello.write(&[]);
+        let rx = Received {
+            from: BOB,
+            path: path(from),
+            hops: 0,
+            verb: Verb::Hello,
+            packet_id: 7,
+            body: &body,
+        };
+        let outcome = host
+            .with(|peers, ctx, roots, surface| peers.handle_inner_hello(ctx, roots, surface, &rx));
+        let sent: Vec<Verb> = host.sent.iter().map(|sent| sent.2).collect();
+        let seen_at = host.surface.addresses(host.now);
+        let takes_aes = host.tables.peer(BOB).unwrap().takes_aes;
+        (outcome, sent, takes_aes, seen_at.contains(&mine.parse().unwrap()))
+    };
+
+    let latest = hear(START + 10, 12, BOB_AT, "5.2.0.7:1");
+    assert_eq!(latest, (Ok(()), vec![Verb::Ok], true, true));
+    for (timestamp, mine) in [(START + 10, "5.2.0.8:1"), (START + 9, "5.2.0.9:1")] {
+        let repeated = hear(timestamp, 11, "5.9.0.1:1", mine);
+        assert_eq!(repeated.0, Err(Rejected::Stale));
+        assert_eq!(repeated.1, [Verb::Ok, Verb::Hello]);
+        assert_eq!((repeated.2, repeated.3), (true, false));
+    }
+    let latest = hear(START + 11, 11, BOB_AT, "5.2.0.9:1");
+    assert_eq!(latest, (Ok(()), vec![Verb::Ok], false, true));
+
+    // Its clock is a year behind; it answers what it is asked on its new path.
+    host.hear_ok(BOB, path("5.9.0.2:1"), Verb::Hello, 50);
+    assert!(host.peers.peers[&BOB].paths.iter().any(|known| known.path() == path("5.9.0.2:1")));
 }
 
 #[test]

@@ -2,6 +2,9 @@
 
 use super::*;
 
+/// A request for the network's configuration that says nothing else.
+const NETWORK_REQUEST: [u8; 10] = [0x3f, 0x6e, 0xa8, 0xef, 0, 0, 0, 1, 0, 0];
+
 #[test]
 fn a_network_is_asked_for_at_once_then_soon_then_every_five_seconds() {
     let mut host = Host::new();
@@ -51,15 +54,52 @@ fn a_pushed_configuration_is_acknowledged_and_an_asked_for_one_is_not() {
     assert_eq!(host.sent()[0], (host.controller.address(), Verb::Ok));
 
     config.revision = 8;
-    let (dictionary, controller) = (config.to_dictionary(), secret("controller"));
-    let sign = |message: &[u8]| controller.sign(&[message]);
-    let chunk = netconf::write_chunks(NETWORK, 99, &dictionary, sign).next().unwrap();
-    host.receive(controller.address(), Verb::Ok, &chunk, |networks, ctx, known, rx| {
-        networks.handle_config(ctx, known, rx, rx.body).map(drop)
-    })
-    .unwrap();
+    answer(&mut host, &config, 99).unwrap();
     assert_eq!(host.networks.config(NETWORK).unwrap().revision, 8);
     assert!(!host.sent().iter().any(|(_, verb)| *verb == Verb::Ok));
+}
+
+/// Receives the controller's answer to the request `in_re`.
+fn answer(host: &mut Host, config: &NetworkConfig, in_re: u64) -> Result<(), Rejected> {
+    let (dictionary, controller) = (config.to_dictionary(), secret("controller"));
+    let sign = |message: &[u8]| controller.sign(&[message]);
+    let update = host.rng.u64();
+    let chunk = netconf::write_chunks(NETWORK, update, &dictionary, sign).next().unwrap();
+    host.receive(controller.address(), Verb::Ok, &chunk, |networks, ctx, known, rx| {
+        networks.handle_ok_config(ctx, known, rx, in_re).map(drop)
+    })
+}
+
+/// Somebody kept an old configuration and brings it back, as a push or as the answer it was.
+#[test]
+fn a_configuration_is_never_replaced_by_an_older_one_somebody_kept() {
+    let mut host = Host::on(PortMode::L3, |_| {});
+    let old = host.config();
+    let mut config = old.clone();
+    config.timestamp = UNIX + Duration::from_secs(60);
+    host.configure(&config).unwrap();
+    host.call(|networks, _, _| networks.asked(&NETWORK_REQUEST, 8));
+
+    assert_eq!(host.configure(&old), Err(Rejected::Stale));
+    assert_eq!(answer(&mut host, &old, 7), Err(Rejected::Stale));
+
+    assert_eq!(host.networks.config(NETWORK).unwrap().timestamp, config.timestamp);
+}
+
+/// The controller was restored from a backup, so its revision fell; then its clock was set back.
+#[test]
+fn a_controller_that_has_gone_back_itself_is_followed() {
+    let mut host = Host::on(PortMode::L3, |config| config.revision = 9);
+    let mut restored = host.config();
+    (restored.revision, restored.timestamp) = (3, UNIX + Duration::from_secs(60));
+    host.configure(&restored).unwrap();
+    assert_eq!(host.networks.config(NETWORK).unwrap().revision, 3);
+
+    let mut set_back = host.config();
+    (set_back.revision, set_back.timestamp) = (4, UnixMillis(UNIX.0 - 1_000_000));
+    host.call(|networks, _, _| networks.asked(&NETWORK_REQUEST, 8));
+    assert_eq!(answer(&mut host, &set_back, 8), Ok(()));
+    assert_eq!(host.networks.config(NETWORK).unwrap().revision, 4);
 }
 
 #[test]

@@ -19,6 +19,33 @@ fn a_member_is_admitted_by_its_certificate_and_barred_by_a_revocation() {
     assert!(host.view().admits(b.address()));
 }
 
+/// Whoever kept an older certificate, or an older revocation, brings neither back into force.
+#[test]
+fn certificates_and_revocations_never_go_back() {
+    let mut host = Host::on_private();
+    let (controller, b) = (host.controller.address(), *host.b.public());
+    let later = UNIX + Duration::from_secs(60);
+    host.show_certificate(&b, later);
+    let show_old = |host: &mut Host, at| {
+        host.now = secs(at);
+        let memberships = vec![host.certificate(host.b.public(), UNIX)];
+        let shown = ShownCredentials { memberships, ..ShownCredentials::default() };
+        host.show(host.b.address(), &shown)
+    };
+
+    assert_eq!(show_old(&mut host, 2), [Ok(Credentials::Accepted(false))]);
+    assert!(host.view().admits(b.address()), "the later one counts");
+    host.now = secs(4);
+    host.revoke(controller, b.address(), later.0);
+    assert_eq!(show_old(&mut host, 6), [Ok(Credentials::Accepted(false))]);
+    host.now = secs(8);
+    host.revoke(controller, b.address(), UNIX.0);
+    host.now = secs(10);
+    let memberships = vec![host.certificate(&b, later)];
+    host.show(b.address(), &ShownCredentials { memberships, ..ShownCredentials::default() });
+    assert!(!host.view().admits(b.address()), "the earlier revocation lifted the later one");
+}
+
 #[test]
 fn a_revocation_is_passed_on_once_and_not_to_where_it_came_from() {
     let mut host = Host::on_private();

@@ -1,0 +1,153 @@
+//! Which packets each peer has sent lately, so that none of them is acted upon twice.
+
+use std::collections::{HashMap, HashSet};
+
+use foldhash::fast::FixedState;
+
+use crate::address::Address;
+use crate::limits::{REPLAY_PACKETS_MAX, REPLAY_PACKETS_MIN, REPLAY_PERIOD, REPLAY_TOTAL_MAX};
+use crate::time::Instant;
+
+/// The packet IDs every peer has used lately.
+///
+/// A packet is told by sender and ID alone: the tag follows from the ID and what is sealed, so an
+/// authentic packet that bears an ID a second time is the same one, or one whose sender has reused
+/// a nonce and so gives itself away.
+///
+/// Each sender has two generations of its own, of which the older is forgotten when the younger is
+/// [full](REPLAY_PACKETS_MAX) or [old](REPLAY_PERIOD): what one sends displaces nothing of another.
+pub(super) struct Replays {
+    hasher: FixedState,
+    senders: HashMap<Address, Window, FixedState>,
+    swept: Instant,
+}
+
+/// What is remembered of one sender.
+struct Window {
+    turned: Instant,
+    current: HashSet<u64, FixedState>,
+    previous: HashSet<u64, FixedState>,
+}
+
+impl Replays {
+    /// Remembers nothing yet; `seed` keys the hash tables.
+    pub(super) fn new(seed: u64) -> Self {
+        let hasher = FixedState::with_seed(seed);
+        let senders = HashMap::with_hasher(hasher.clone());
+        Self { hasher, senders, swept: Instant::ZERO }
+    }
+
+    /// Remembers a packet; returns whether it is the first time.
+    pub(super) fn is_first(&mut self, now: Instant, from: Address, packet_id: u64) -> bool {
+        let share = REPLAY_TOTAL_MAX / 2 / self.senders.len().max(1);
+        let max = share.clamp(REPLAY_PACKETS_MIN, REPLAY_PACKETS_MAX);
+        if let Some(window) = self.senders.get_mut(&from) {
+            window.turn(now, max);
+            return !window.previous.contains(&packet_id) && window.current.insert(packet_id);
+        }
+
+        self.sweep(now);
+        let empty = || HashSet::with_hasher(self.hasher.clone());
+        let mut window = Window { turned: now, current: empty(), previous: empty() };
+        window.current.insert(packet_id);
+        self.senders.insert(from, window);
+        true
+    }
+
+    /// Forgets senders of whom nothing is left in the window.
+    fn sweep(&mut self, now: Instant) {
+        if now.since(self.swept) >= REPLAY_PERIOD {
+            self.swept = now;
+            self.senders.retain(|_, window| now.since(window.turned) < 2 * REPLAY_PERIOD);
+        }
+    }
+}
+
+impl Window {
+    /// Forgets the older generation when the younger has had its time.
+    fn turn(&mut self, now: Instant, max: usize) {
+        let age = now.since(self.turned);
+        if age < REPLAY_PERIOD && self.current.len() < max {
+            return;
+        }
+        core::mem::swap(&mut self.current, &mut self.previous);
+        self.current.clear();
+        if age >= REPLAY_PERIOD {
+            // Whoever has slowed down does not keep the room it took.
+            self.current.shrink_to_fit();
+        }
+        if age >= 2 * REPLAY_PERIOD {
+            self.previous.clear();
+        }
+        self.turned = now;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use core::time::Duration;
+
+    use super::*;
+
+    const ALICE: Address = Address::from_u64(1);
+    const BOB: Address = Address::from_u64(2);
+
+    fn at(millis: u64) -> Instant {
+        Instant::from_millis(millis)
+    }
+
+    #[test]
+    fn a_packet_is_new_once_and_its_id_is_free_to_others() {
+        let mut replays = Replays::new(1);
+
+        assert!(replays.is_first(at(0), ALICE, 7));
+        assert!(!replays.is_first(at(1), ALICE, 7));
+        assert!(replays.is_first(at(1), BOB, 7));
+    }
+
+    #[test]
+    fn whoever_sends_much_displaces_only_its_own() {
+        let mut replays = Replays::new(1);
+        replays.is_first(at(0), ALICE, 7);
+
+        let packets = 3 * REPLAY_PACKETS_MAX as u64;
+        assert!((0..packets).all(|id| replays.is_first(at(1), BOB, id)));
+
+        assert!(!replays.is_first(at(2), ALICE, 7));
+        assert!(replays.is_first(at(2), BOB, 0));
+        let lately = packets - REPLAY_PACKETS_MAX as u64;
+        assert!((lately..packets).all(|id| !replays.is_first(at(2), BOB, id)));
+    }
+
+    #[test]
+    fn a_packet_is_remembered_for_at_least_a_period() {
+        for sent in (0..200).map(Duration::from_secs) {
+            let mut replays = Replays::new(1);
+            for now in (0..200).map(Duration::from_secs) {
+                replays.is_first(at(0) + now, ALICE, now.as_secs());
+                if now >= sent && now - sent <= REPLAY_PERIOD {
+                    assert!(!replays.is_first(at(0) + now, ALICE, sent.as_secs()));
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn the_silent_are_forgotten_and_all_together_are_bounded() {
+        let mut replays = Replays::new(1);
+        for round in 0..3 {
+            for sender in 0..2_000 {
+                for id in 0..1_000 {
+                    let from = Address::from_u64(1 + sender);
+                    replays.is_first(at(round), from, 1_000 * round + id);
+                }
+            }
+        }
+
+        let held = replays.senders.values().map(|w| w.current.len() + w.previous.len());
+        let held: usize = held.sum();
+        assert!(held <= REPLAY_TOTAL_MAX + REPLAY_TOTAL_MAX / 2, "{held}");
+        replays.is_first(at(0) + 3 * REPLAY_PERIOD, Address::from_u64(9_999), 1);
+        assert_eq!(replays.senders.len(), 1);
+    }
+}
