@@ -338,6 +338,10 @@ pub const SUBSCRIPTIONS_MAX: usize = 1_024;
 /// answers for no further ones; frames to them still reach it, as all do that have few receivers.
 pub const BRIDGED_GROUPS_MAX: usize = 1_024;
 
+/// How many of them are announced at once, per [`NETWORK_CHECK_PERIOD`], each with a packet to every
+/// member. Others wait for the announcement of all groups, a minute at most.
+pub const BRIDGED_GROUPS_ANNOUNCED_MAX: usize = 8;
+
 /// How long such a group lasts that no device sends to (spec 03 §9.5).
 pub const BRIDGED_GROUP_TIMEOUT: Duration = Duration::from_secs(1_200);
 

@@ -13,8 +13,8 @@ use super::Network;
 use crate::address::{Address, Mac, MulticastGroup};
 use crate::fastpath::tables::StationView;
 use crate::limits::{
-    BRIDGED_GROUP_TIMEOUT, BRIDGED_GROUPS_MAX, STATION_RENEWAL_PERIOD, STATION_TIMEOUT,
-    STATIONS_MAX, STATIONS_PER_BRIDGE_MAX,
+    BRIDGED_GROUP_TIMEOUT, BRIDGED_GROUPS_ANNOUNCED_MAX, BRIDGED_GROUPS_MAX, NETWORK_CHECK_PERIOD,
+    STATION_RENEWAL_PERIOD, STATION_TIMEOUT, STATIONS_MAX, STATIONS_PER_BRIDGE_MAX,
 };
 use crate::outbox::Ctx;
 use crate::time::Instant;
@@ -107,32 +107,44 @@ impl Stations {
 }
 
 /// The groups that devices behind this node have sent to, by which they count as being in them.
+///
+/// A device can name as many as it likes: one that asks by ARP for every address of a subnet sends
+/// to a group for each. So there is a bound to how many are kept, and to how fast they are announced.
 #[derive(Debug, Default)]
-pub(super) struct BridgedGroups(BTreeMap<MulticastGroup, Instant>);
+pub(super) struct BridgedGroups {
+    /// When each was last sent to.
+    heard: BTreeMap<MulticastGroup, Instant>,
+    /// How many were announced since when.
+    announced: usize,
+    since: Instant,
+}
 
 impl BridgedGroups {
-    /// Remembers that a device is in `group`; returns whether that is news to be announced.
-    ///
-    /// When full, it is not: announcing costs a packet to each member, and a device can name as
-    /// many groups as it likes.
+    /// Remembers that a device is in `group`, if there is room; returns whether to announce it at
+    /// once.
     fn learn(&mut self, now: Instant, group: MulticastGroup) -> bool {
-        if let Some(heard) = self.0.get_mut(&group) {
+        if let Some(heard) = self.heard.get_mut(&group) {
             *heard = now;
             return false;
         }
-        let room = self.0.len() < BRIDGED_GROUPS_MAX;
-        if room {
-            self.0.insert(group, now);
+        if self.heard.len() >= BRIDGED_GROUPS_MAX {
+            return false;
         }
-        room
+        self.heard.insert(group, now);
+        if now.since(self.since) >= NETWORK_CHECK_PERIOD {
+            (self.since, self.announced) = (now, 0);
+        }
+        let announce = self.announced < BRIDGED_GROUPS_ANNOUNCED_MAX;
+        self.announced += usize::from(announce);
+        announce
     }
 
     fn expire(&mut self, now: Instant) {
-        self.0.retain(|_, heard| now.since(*heard) < BRIDGED_GROUP_TIMEOUT);
+        self.heard.retain(|_, heard| now.since(*heard) < BRIDGED_GROUP_TIMEOUT);
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = &MulticastGroup> {
-        self.0.keys()
+        self.heard.keys()
     }
 }
 
@@ -258,10 +270,13 @@ mod tests {
         assert_eq!(stations.stations.len(), 1);
     }
 
+    fn group(adi: u32) -> MulticastGroup {
+        MulticastGroup { adi, ..MulticastGroup::BROADCAST }
+    }
+
     #[test]
     fn groups_behind_this_node_are_news_once_and_until_they_expire() {
         let mut groups = BridgedGroups::default();
-        let group = |adi| MulticastGroup { adi, ..MulticastGroup::BROADCAST };
 
         assert!(groups.learn(at(0), group(1)));
         assert!(!groups.learn(at(100), group(1)));
@@ -269,10 +284,21 @@ mod tests {
         assert!(!groups.learn(at(1_299), group(1)));
         groups.expire(at(2_499));
         assert_eq!(groups.iter().count(), 0);
+    }
 
-        let news =
-            (0..).take(2 * BRIDGED_GROUPS_MAX).filter(|&adi| groups.learn(at(0), group(adi)));
-        assert_eq!(news.count(), BRIDGED_GROUPS_MAX);
+    #[test]
+    fn a_device_that_names_many_groups_has_few_announced_at_once() {
+        let mut groups = BridgedGroups::default();
+        let mut announced = |secs, named: core::ops::Range<u32>| {
+            named.filter(|&adi| groups.learn(at(secs), group(adi))).count()
+        };
+
+        assert_eq!(announced(0, 0..500), BRIDGED_GROUPS_ANNOUNCED_MAX);
+        assert_eq!(announced(5, 500..510), BRIDGED_GROUPS_ANNOUNCED_MAX);
+        assert_eq!(announced(10, 500..510), 0);
+        assert_eq!(announced(15, 510..2_000), BRIDGED_GROUPS_ANNOUNCED_MAX);
+        assert_eq!(announced(20, 2_000..3_000), 0);
+        assert_eq!(groups.iter().count(), BRIDGED_GROUPS_MAX);
     }
 
     proptest! {
