@@ -2,7 +2,7 @@
 //!
 //! A test binary that wants to know declares it:
 //!
-//! ```ignore
+//! ```text
 //! #[global_allocator]
 //! static MEMORY: zt_tests::memory::Counting = zt_tests::memory::Counting;
 //! ```

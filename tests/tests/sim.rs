@@ -13,14 +13,17 @@ mod sim {
     mod hostile;
     mod idle;
     mod judge;
+    mod malice;
     mod nats;
     mod networks;
     mod paths;
     mod private;
+    mod random_credentials;
     mod random_rules;
     mod resolution;
     mod restarts;
     mod rules;
     mod scene;
     mod weather;
+    mod windows;
 }

@@ -132,6 +132,10 @@ rejections! {
     NoPath = "no_path", "there is no path to the peer";
     /// A credential or chunk is signed wrongly or by the wrong node.
     BadSignature = "bad_signature", "the signature is not valid";
+    /// Somebody signed a credential who is not the network's controller.
+    WrongSigner = "wrong_signer", "the signer is not the network's controller";
+    /// A capability was not handed on from each holder to another.
+    BrokenCustody = "broken_custody", "the chain of custody is broken";
     /// A credential, chunk or world is older than, or the same as, what is held.
     Stale = "stale", "what is held is as new or newer";
     /// The request is one this node does not serve.

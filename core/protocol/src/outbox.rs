@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use crate::address::{Address, Mac, NetworkId};
 use crate::endpoint::Path;
+use crate::error::Rejected;
 use crate::event::Event;
 use crate::fastpath::tables::Tables;
 pub use crate::identity::Directory;
@@ -98,6 +99,8 @@ pub struct Outbox {
     pub whois: VecDeque<Address>,
     /// Paths on which this side's NAT shall be opened by a datagram that need not arrive.
     pub punches: VecDeque<Path>,
+    /// Why parts of a packet were refused whose other parts count.
+    pub refused: VecDeque<Rejected>,
     /// News for the host and state to save.
     pub events: VecDeque<Event>,
 }

@@ -58,11 +58,16 @@ impl World {
 
     /// Lets a packet arrive at `to` that `from` never sent but might have.
     pub fn say(&mut self, from: NodeId, to: NodeId, verb: Verb, body: &[u8]) {
-        let [sender, receiver] = [from, to].map(|node| self.persona(node));
+        let keys = &self.keys;
+        let key = keys.get(&(from, to)).copied().unwrap_or_else(|| {
+            let [sender, receiver] = [from, to].map(|node| self.persona(node));
+            sender.key_with(&receiver)
+        });
+        self.keys.insert((from, to), key);
         let packet = Packet {
             id: self.rng.bytes(),
-            to: receiver.address,
-            from: sender.address,
+            to: self.address_of(to),
+            from: self.address_of(from),
             cipher: 1,
             hops: 0,
             verb: verb as u8,
@@ -70,7 +75,7 @@ impl World {
             payload: body.to_vec(),
         };
         let source = self.internet.addresses(from)[0];
-        self.inject(to, source, &packet.seal(&sender.key_with(&receiver)));
+        self.inject(to, source, &packet.seal(&key));
     }
 
     fn persona(&self, node: NodeId) -> Persona {

@@ -21,6 +21,7 @@ use super::nat::Nat;
 use super::recording::Overheard;
 use super::trace::{self, Fnv};
 use crate::identities;
+use crate::packet::Key;
 
 /// Names a node of a world.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
@@ -68,6 +69,8 @@ pub struct World {
     /// Everything that arrived since it was to be recorded.
     pub(super) recording: Option<Vec<Overheard>>,
     pub(super) series: Vec<Series>,
+    /// What nodes in whose mouths packets were put share with those who got them.
+    pub(super) keys: BTreeMap<(NodeId, NodeId), Key>,
     roots: Vec<NodeId>,
     /// Fixed when the first node starts.
     planet: Option<Planet>,
@@ -96,6 +99,7 @@ impl World {
             queued: 0,
             recording: None,
             series: Vec::new(),
+            keys: BTreeMap::new(),
             roots: Vec::new(),
             planet: None,
             networks: 0,

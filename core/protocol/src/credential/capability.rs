@@ -118,12 +118,17 @@ impl Capability {
     }
 
     /// Returns whether the network's controller issued the capability and each holder handed it on
-    /// to the next.
+    /// to another, who did not have it before.
     ///
     /// # Errors
     ///
     /// [`CredentialError`]; [`UnknownSigner`](CredentialError::UnknownSigner) may pass.
     pub fn verify(&self, directory: &dyn Directory) -> Result<(), CredentialError> {
+        for (at, custody) in self.custody.iter().enumerate() {
+            if self.custody[..at].iter().any(|earlier| earlier.to == custody.to) {
+                return Err(CredentialError::BrokenCustody);
+            }
+        }
         let body = self.body();
         let mut holder = None;
         for custody in &self.custody {
@@ -241,6 +246,27 @@ mod tests {
         let mut taken = issued.clone();
         hand_on(&mut taken, &second, &second);
         assert_eq!(taken.verify(&known), Err(CredentialError::BrokenCustody));
+    }
+
+    #[test]
+    fn a_capability_comes_to_nobody_twice() {
+        let (controller, first, second) = (node(1), node(2), node(3));
+        let known = Known(&[&controller, &first, &second]);
+        let mut issued = capability(&controller, &first);
+        issued.max_custody = 7;
+        issued.custody[0].signature = Some(signed::sign(&issued.body(), &controller));
+
+        let mut kept = issued.clone();
+        hand_on(&mut kept, &first, &first);
+        assert_eq!(kept.verify(&known), Err(CredentialError::BrokenCustody));
+
+        let mut returned = issued.clone();
+        hand_on(&mut returned, &first, &second);
+        hand_on(&mut returned, &second, &first);
+        assert_eq!(returned.verify(&known), Err(CredentialError::BrokenCustody));
+
+        // A controller may be a member of its own network.
+        assert_eq!(capability(&controller, &controller).verify(&known), Ok(()));
     }
 
     #[test]

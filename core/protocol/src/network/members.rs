@@ -75,15 +75,23 @@ impl Outcome {
     pub(super) const fn is_accepted(self) -> bool {
         matches!(self, Self::New | Self::Redundant)
     }
+
+    /// Returns why the credential is not believed, if that is so.
+    pub(super) const fn refusal(self) -> Option<Rejected> {
+        match self {
+            Self::Refused(rejected) => Some(rejected),
+            Self::New | Self::Redundant | Self::NeedsIdentity(_) => None,
+        }
+    }
 }
 
 impl From<CredentialError> for Outcome {
     fn from(error: CredentialError) -> Self {
         match error {
             CredentialError::UnknownSigner(address) => Self::NeedsIdentity(address),
-            CredentialError::WrongSigner(_)
-            | CredentialError::BadSignature
-            | CredentialError::BrokenCustody => Self::Refused(Rejected::BadSignature),
+            CredentialError::WrongSigner(_) => Self::Refused(Rejected::WrongSigner),
+            CredentialError::BrokenCustody => Self::Refused(Rejected::BrokenCustody),
+            CredentialError::BadSignature => Self::Refused(Rejected::BadSignature),
         }
     }
 }
@@ -445,20 +453,22 @@ impl Member {
             && !self.is_barred()
     }
 
-    /// Forgets what is older than `config` lets count. Revocations bar nothing any more once
-    /// whatever they bar is as old.
+    /// Forgets what is too far from `config` to count: older, or of a controller whose clock was
+    /// wrong and would keep what it issues since from being believed. Revocations bar nothing any
+    /// more once whatever they bar is as old.
     fn purge(&mut self, config: &NetworkConfig) {
         let window = config.credential_window_ms.max(CREDENTIAL_WINDOW_MAX_MS);
         let oldest = config.timestamp.0.saturating_sub(window);
-        self.tags.retain(|_, tag| tag.timestamp.0 >= oldest);
-        self.capabilities.retain(|_, capability| capability.timestamp.0 >= oldest);
-        self.ownerships.retain(|_, ownership| ownership.timestamp.0 >= oldest);
+        let is_near = |timestamp: UnixMillis| timestamp.0.abs_diff(config.timestamp.0) <= window;
+        self.tags.retain(|_, tag| is_near(tag.timestamp));
+        self.capabilities.retain(|_, capability| is_near(capability.timestamp));
+        self.ownerships.retain(|_, ownership| is_near(ownership.timestamp));
         self.revoked_until.retain(|_, &mut until| until >= oldest);
         if self.barred_until < oldest {
             self.barred_until = 0;
         }
-        let expired = self.membership.as_ref().is_some_and(|held| held.timestamp().0 < oldest);
-        if expired && !self.admitted {
+        let useless = self.membership.as_ref().is_some_and(|held| !is_near(held.timestamp()));
+        if useless && !self.admitted {
             self.membership = None;
         }
     }

@@ -378,31 +378,32 @@ impl Networks {
         from: Address,
         shown: ShownCredentials,
     ) -> Credentials {
-        let mut all = Credentials::Accepted(false);
+        let mut outcomes = Vec::new();
         for membership in shown.memberships {
-            all = all.and(self.judge_membership(ctx, directory, membership));
+            outcomes.push(self.judge_membership(ctx, directory, membership));
         }
         for capability in shown.capabilities {
             if let Ok(network) = self.network(capability.network) {
-                all = all.and(network.add_attribute(ctx, directory, capability));
+                outcomes.push(network.add_attribute(ctx, directory, capability));
             }
         }
         for tag in shown.tags {
             if let Ok(network) = self.network(tag.network) {
-                all = all.and(network.add_attribute(ctx, directory, tag));
+                outcomes.push(network.add_attribute(ctx, directory, tag));
             }
         }
         for revocation in shown.revocations {
             if let Ok(network) = self.network(revocation.network) {
-                all = all.and(network.add_revocation(ctx, directory, from, &revocation));
+                outcomes.push(network.add_revocation(ctx, directory, from, &revocation));
             }
         }
         for ownership in shown.ownerships {
             if let Ok(network) = self.network(ownership.network) {
-                all = all.and(network.add_attribute(ctx, directory, ownership));
+                outcomes.push(network.add_attribute(ctx, directory, ownership));
             }
         }
-        all
+        ctx.out.refused.extend(outcomes.iter().filter_map(|outcome| outcome.refusal()));
+        outcomes.into_iter().fold(Credentials::Accepted(false), Credentials::and)
     }
 
     /// Takes in a certificate of membership that old nodes attach to their frames.

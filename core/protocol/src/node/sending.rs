@@ -42,6 +42,8 @@ impl Control {
             } else if let Some(frame) = out.deliveries.pop_front() {
                 sink.deliver(frame.network, frame.as_frame());
                 Ok(())
+            } else if let Some(refused) = out.refused.pop_front() {
+                Err(refused)
             } else if let Some(path) = out.punches.pop_front() {
                 transmit.send_short_lived(path, PUNCH_HOPS, &self.shared.rng.bytes::<4>());
                 Ok(())
