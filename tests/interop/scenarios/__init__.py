@@ -9,7 +9,7 @@ from typing import Callable, List, Optional
 
 from world import World
 
-from . import connectivity, multicast, observers, revocation, rules
+from . import bridging, connectivity, multicast, observers, revocation, rules
 
 ALL: List[Callable[[World], Optional[str]]] = [
     connectivity.reference_only,
@@ -24,4 +24,5 @@ ALL: List[Callable[[World], Optional[str]]] = [
     rules.tags_and_capabilities,
     observers.copied_and_redirected,
     revocation.revocation_cuts_traffic,
+    bridging.tap_bridged_to_a_lan,
 ]
