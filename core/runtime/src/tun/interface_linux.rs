@@ -164,6 +164,19 @@ impl Interface {
     }
 }
 
+impl Drop for Interface {
+    /// Takes away what was set: an interface made to stay (`ip tuntap add`) outlives its device.
+    fn drop(&mut self) {
+        // Of any other interface all this is gone already, as the kernel says.
+        for route in &self.set.routes {
+            let _ = self.link.remove_route(route);
+        }
+        for &(ip, bits) in &self.set.addresses {
+            let _ = self.link.remove_address(ip, bits);
+        }
+    }
+}
+
 fn same_target(a: &PlannedRoute, b: &PlannedRoute) -> bool {
     (a.target, a.bits) == (b.target, b.bits)
 }
