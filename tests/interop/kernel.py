@@ -75,7 +75,7 @@ class Kernel:
         """
         with socket.socket(family(ip), socket.SOCK_DGRAM) as receiver:
             receiver.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            receiver.bind((group or ip, port))
+            receiver.bind(("" if group else ip, port))
             if group is not None:
                 _join(receiver, ip, group)
             say("receiving", port=port)

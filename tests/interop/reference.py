@@ -37,9 +37,6 @@ void del_route(void) {}
 DECLARATIONS = """
 typedef struct { char *public_id_str[16]; char *endpoint_ip_str[16][32]; } zts_root_set_t;
 typedef struct { int fd; short events; short revents; } zts_pollfd;
-typedef struct {
-    uint32_t link[4], etharp[4], ip4[4], ip6[4], icmp4[4], icmp6[4], udp[4], tcp[4], nd6[4];
-} zts_stats_counter_t;
 int zts_init_from_storage(const char *path);
 int zts_init_set_roots(const void *planet, unsigned int length);
 int zts_init_set_port(unsigned short port);
@@ -70,7 +67,6 @@ int zts_bsd_setsockopt(int socket, int level, int option, const char *value, uns
 ssize_t zts_bsd_sendto(int socket, const void *bytes, size_t length, int flags, const char *to, unsigned int to_length);
 ssize_t zts_bsd_recvfrom(int socket, void *bytes, size_t length, int flags, char *from,
                          unsigned int *from_length);
-int zts_stats_get_all(zts_stats_counter_t *counters);
 int ZT_Node_multicastSubscribe(void *node, void *thread, uint64_t network, uint64_t mac, unsigned long adi);
 uint64_t ZT_Node_address(void *node);
 int zts_util_sign_root_set(char *planet, unsigned int *length, char *previous_key, unsigned int *previous_length,

@@ -6,7 +6,6 @@ It begins with {"event":"online","address":…}. Told by `agent.obey`
 
     {"do":"join","network":ID}            {"event":"network","id":…,"status":…,"name":…,"addresses":[…]}, at each change
     {"do":"subscribe","network":ID,"mac":…}                   {"event":"subscribed"}
-    {"do":"count"}                        {"event":"counted"} with what its TCP/IP stack has sent and received so far
 
 and `echo`, `exchange`, `connect`, `receive` and `send` as `kernel.py` does them. It ends when stdin does.
 """
@@ -24,7 +23,7 @@ from agent import in_background, is_ipv6, obey, repeat, say
 from reference import CURRENT, Library
 
 AF_INET, AF_INET6, SOCK_STREAM, SOCK_DGRAM = 2, 10, 1, 2
-IPPROTO_IP, IP_MULTICAST_IF, IPPROTO_IPV6, IPV6_JOIN_GROUP = 0, 6, 41, 12
+IPPROTO_IP, IP_MULTICAST_IF, IPPROTO_IPV6, IPV6_JOIN_GROUP, IPV6_V6ONLY = 0, 6, 41, 12, 27
 POLLOUT, POLLERR = 0x02, 0x04
 ADDRESS_TEXT = 46
 ADDRESS_BYTES, PORT_BYTES = 32, slice(2, 4)
@@ -89,12 +88,6 @@ class ReferenceNode:
         self._zt.ZT_Node_multicastSubscribe(node, self._ffi.NULL, int(network, 16), group, 0)
         say("subscribed", mac=mac)
 
-    def count(self) -> None:
-        counters = self._ffi.new("zts_stats_counter_t *")
-        self._zt.zts_stats_get_all(counters)
-        say("counted", arp_sent=counters.etharp[0], arp_received=counters.etharp[1],
-            nd_sent=counters.nd6[0], nd_received=counters.nd6[1])
-
     def echo(self, ip: str, port: int) -> None:
         """Sends back whatever arrives at `ip`, an address of its own, to any number of peers at once."""
         listener = self._zt.zts_socket(family(ip), SOCK_STREAM, 0)
@@ -137,6 +130,9 @@ class ReferenceNode:
         """
         socket = self._zt.zts_socket(family(ip), SOCK_DGRAM, 0)
         everywhere = b"::" if is_ipv6(ip) else b"0.0.0.0"
+        if is_ipv6(ip):  # the same port of IPv4 may be in use
+            yes = struct.pack("=i", 1)
+            self._zt.zts_bsd_setsockopt(socket, IPPROTO_IPV6, IPV6_V6ONLY, yes, len(yes))
         if self._zt.zts_bind(socket, everywhere, port):
             raise OSError(f"the reference cannot receive at port {port}")
         if group is not None and is_ipv6(group):

@@ -128,12 +128,6 @@ class Reference(Peer):
         self.speaker.tell(do="subscribe", network=network, mac=group_mac(group))
         self.speaker.wait("subscribed", 5, since=since)
 
-    def count(self) -> Event:
-        """What its stack has sent and received so far."""
-        since = self.speaker.mark()
-        self.speaker.tell(do="count")
-        return self.speaker.wait("counted", 5, since=since)
-
 
 class Ours(Peer):
     """A node of ours: `zt node` with the given options, in a home directory of its own."""

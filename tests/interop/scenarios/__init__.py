@@ -9,7 +9,7 @@ from typing import Callable, List, Optional
 
 from world import World
 
-from . import bridging, connectivity, multicast, observers, revocation, rules
+from . import addresses, bridging, connectivity, multicast, observers, revocation, rules
 
 ALL: List[Callable[[World], Optional[str]]] = [
     connectivity.reference_only,
@@ -20,9 +20,13 @@ ALL: List[Callable[[World], Optional[str]]] = [
     connectivity.all_pairs_ping,
     connectivity.cold_start_to_first_ping,
     connectivity.idle_member_is_small,
+    addresses.arp_and_neighbour_discovery,
+    addresses.rfc4193_without_a_question,
+    addresses.sixplane_without_a_question,
     rules.drops_by_port_and_ethertype,
     rules.tags_and_capabilities,
     observers.copied_and_redirected,
+    multicast.multicast_to_three_members,
     revocation.revocation_cuts_traffic,
     bridging.tap_bridged_to_a_lan,
 ]
