@@ -112,6 +112,31 @@ def signed_piece(update: int, total: int, index: int, data: bytes) -> bytes:
     return piece(0, bytes([update]) + (total & 0xFFFF).to_bytes(2, "big") + (index & 0xFFFF).to_bytes(2, "big") + data)
 
 
+def rules() -> Iterator[Seed]:
+    for name, case in cases("rules"):
+        listed, frame = bytes.fromhex(case["rules"]), bytes.fromhex(case["frame"])
+        flags = (case["direction"] == "inbound") | (int(case["network_flags"], 16) & 8) >> 2
+        yield name, bytes([flags]) + case["ethertype"].to_bytes(2, "big") + len(listed).to_bytes(2, "big") + listed + frame
+
+
+def rules_json() -> Iterator[Seed]:
+    for number, case in enumerate(load("rules_json")["rules"]):
+        yield f"rules_json-{number}-{case['label']}", json.dumps(case["input"]).encode()
+
+
+def credentials() -> Iterator[Seed]:
+    for name, case in cases("credentials"):
+        for number, packet in enumerate([case, *case.get("packets", [])]):
+            if "payload" in packet:
+                yield f"{name}-{number}", bytes.fromhex(played(packet["payload"]))
+    one, none = b"\0\1", b"\0\0"
+    for file, before, after in (("com", b"", b"\0"), ("capability", b"\0", none * 3), ("tag", b"\0" + none, none * 2),
+                                ("revocation", b"\0" + none * 2, none), ("ownership", b"\0" + none * 3, b"")):
+        for name, case in cases(file):
+            for _, data in hexes(case, "serialized"):
+                yield name, before + (b"" if file == "com" else one) + bytes.fromhex(played(data.hex())) + after
+
+
 def intake() -> Iterator[Seed]:
     for file in ("frames", "multicast", "credentials", "network_requests"):
         for name, case in cases(file):
@@ -174,7 +199,7 @@ def write(target: str, seeds: Iterable[Seed]) -> None:
 
 
 def main() -> None:
-    for make in (config_chunks, dictionary, identity, intake, lz4, world):
+    for make in (config_chunks, credentials, dictionary, identity, intake, lz4, rules, rules_json, world):
         write(make.__name__, make())
 
 

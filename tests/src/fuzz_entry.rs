@@ -6,20 +6,27 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use serde_json::Value;
 use zt_protocol::address::{Address, NetworkId};
 use zt_protocol::compress;
 use zt_protocol::config::NetworkConfig;
+use zt_protocol::credential::{Capability, Membership, Ownership, Revocation, Tag};
 use zt_protocol::dictionary::Dictionary;
 use zt_protocol::endpoint::Path;
 use zt_protocol::identity::{Identity, SecretIdentity};
-use zt_protocol::limits::{BODY_LEN_MAX, PHYSICAL_MTU};
+use zt_protocol::limits::{BODY_LEN_MAX, CONFIG_RULES_MAX, NETWORK_MTU_MAX, PHYSICAL_MTU};
 use zt_protocol::node::Command;
+use zt_protocol::rules::{Rule, codec, json};
 use zt_protocol::time::{Instant, UnixMillis};
 use zt_protocol::transmit::PortMode;
+use zt_protocol::wire::credentials::Credentials;
 use zt_protocol::wire::netconf;
 use zt_protocol::world::{Root, World, WorldKind};
 
 use crate::identities;
+use crate::rules::oracle::{Case, Holds};
+use crate::rules::random::NODES;
+use crate::rules::{node, oracle};
 use crate::vector_node::{SOCKET, START_MS, VectorNode};
 use crate::wires::{Port, Wires};
 
@@ -27,14 +34,95 @@ use crate::wires::{Port, Wires};
 pub type Entry = fn(&[u8]);
 
 /// All of them.
-pub const ENTRIES: [(&str, Entry); 6] = [
+pub const ENTRIES: [(&str, Entry); 9] = [
     ("config_chunks", config_chunks),
+    ("credentials", credentials),
     ("dictionary", dictionary),
     ("identity", identity),
     ("intake", intake),
     ("lz4", lz4),
+    ("rules", rules),
+    ("rules_json", rules_json),
     ("world", world),
 ];
+
+/// Rules and a frame: whatever is read can be written and read again, and means what the
+/// specification says.
+///
+/// The input is flags (1 inbound, 2 unknown matches are true), the ethertype (2), the length of the
+/// rules (2), the rules and the frame.
+pub fn rules(input: &[u8]) {
+    let [flags, type_high, type_low, len_high, len_low, rest @ ..] = input else {
+        return;
+    };
+    let len = usize::from(u16::from_be_bytes([*len_high, *len_low])).min(rest.len());
+    let (rules, frame) = rest.split_at(len);
+    let Ok(list) = codec::read_list(rules, CONFIG_RULES_MAX) else {
+        return;
+    };
+    let mut written = Vec::new();
+    list.iter().for_each(|rule| codec::write(rule, &mut written));
+    assert_eq!(codec::read_list(&written, CONFIG_RULES_MAX).as_ref(), Ok(&list));
+    list.iter().for_each(assert_json_is_stable);
+
+    let [me, other] = NODES;
+    let inbound = flags & 1 != 0;
+    let case = Case {
+        inbound,
+        sender: if inbound { other } else { me },
+        receiver: if inbound { me } else { other },
+        local: Holds::default(),
+        remote: Holds::default(),
+        to: [2, 0, 0, 0, 0, 1],
+        from: [2, 0, 0, 0, 0, 2],
+        ethertype: u16::from_be_bytes([*type_high, *type_low]),
+        frame: frame[..frame.len().min(usize::from(NETWORK_MTU_MAX))].to_vec(),
+        unknown_is_true: flags & 2 != 0,
+        chance: Vec::new(),
+    };
+    assert_eq!(node::judge(&case, &written), oracle::judge(&case, &written));
+}
+
+/// Rules as the controller's API has them: one, or a list.
+pub fn rules_json(input: &[u8]) {
+    let values = match serde_json::from_slice(input) {
+        Ok(Value::Array(values)) => values,
+        Ok(value) => vec![value],
+        Err(_) => return,
+    };
+    for rule in values.iter().filter_map(json::read) {
+        assert_json_is_stable(&rule);
+        let mut written = Vec::new();
+        codec::write(&rule, &mut written);
+        assert!(codec::read_list(&written, 1).is_ok(), "{rule:?} cannot be sent");
+    }
+}
+
+/// JSON leaves out what has no meaning, but only once.
+fn assert_json_is_stable(rule: &Rule) {
+    if let Some(read) = json::read(&json::write(rule)) {
+        assert_eq!(json::read(&json::write(&read)), Some(read));
+    }
+}
+
+/// Credentials a peer shows, as they are and as if the controller had signed them.
+pub fn credentials(input: &[u8]) {
+    let (shown, _) = Credentials::read(input);
+    for body in shown.write() {
+        let (again, whole) = Credentials::read(&body);
+        assert_eq!(whole, Ok(()));
+        assert!(again.tags.iter().all(|tag| shown.tags.contains(tag)));
+        assert!(again.capabilities.iter().all(|held| shown.capabilities.contains(held)));
+    }
+    let mut bench = Bench::new();
+    bench.hear_sealed(PEER, NETWORK_CREDENTIALS, input);
+    bench.pass(Duration::from_millis(1_100));
+    for body in bench.signed(shown).write() {
+        bench.hear_sealed(PEER, NETWORK_CREDENTIALS, &body);
+        bench.pass(Duration::from_millis(1_100));
+    }
+    bench.pass(Duration::from_secs(60));
+}
 
 /// A network configuration's dictionary: whatever is read can be written and read again.
 pub fn dictionary(input: &[u8]) {
@@ -168,6 +256,8 @@ impl<'a> Iterator for Pieces<'a> {
 
 /// Bit of the verb byte that says that the body is compressed.
 const COMPRESSED: u8 = 0x80;
+/// Verb that shows credentials.
+const NETWORK_CREDENTIALS: u8 = 0x0a;
 /// Verb that pushes a configuration.
 const NETWORK_CONFIG: u8 = 0x0c;
 
@@ -272,6 +362,44 @@ impl Bench {
         }
         let networks = self.host.node.networks();
         assert_eq!(networks[0].addresses, config.addresses, "the member was not configured");
+    }
+
+    /// Returns `shown` as if the controller had issued it on the member's network.
+    fn signed(&self, shown: Credentials) -> Credentials {
+        let (network, by) = (self.network, &CONTROLLER.identity());
+        let Credentials { memberships, capabilities, tags, revocations, ownerships } = shown;
+        let peer = *PEER.identity().public();
+        Credentials {
+            memberships: memberships
+                .into_iter()
+                .map(|held| Membership::issue(by, network, &peer, held.timestamp(), u64::MAX))
+                .collect(),
+            capabilities: capabilities
+                .into_iter()
+                .map(|Capability { timestamp, id, rules, ref custody, .. }| {
+                    let holder = custody.last().map_or(peer.address(), |last| last.to);
+                    Capability::issue(by, network, holder, timestamp, id, rules)
+                })
+                .collect(),
+            tags: tags
+                .into_iter()
+                .map(|Tag { issued_to, timestamp, id, value, .. }| {
+                    Tag::issue(by, network, issued_to, timestamp, id, value)
+                })
+                .collect(),
+            revocations: revocations
+                .into_iter()
+                .map(|Revocation { target, kind, credential_id, id, threshold, .. }| {
+                    Revocation::issue(by, network, target, (kind, credential_id), id, threshold)
+                })
+                .collect(),
+            ownerships: ownerships
+                .into_iter()
+                .map(|Ownership { issued_to, timestamp, id, things, .. }| {
+                    Ownership::issue(by, network, issued_to, timestamp, id, things)
+                })
+                .collect(),
+        }
     }
 
     /// Returns a chunk as the controller signs it.

@@ -1,10 +1,12 @@
 //! Every file of every fuzzer's corpus, through the entry that the fuzzer feeds.
+#![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
 use std::collections::BTreeSet;
 use std::fs;
 use std::panic::catch_unwind;
 use std::path::{Path, PathBuf};
 
+use zt_protocol::rng::Rng;
 use zt_tests::fuzz_entry::{ENTRIES, Entry};
 
 /// Where the corpora are, one directory for each target.
@@ -38,6 +40,45 @@ fn no_file_of_a_corpus_breaks_a_promise() {
         assert!(files > 0, "the corpus of {target} is empty");
         println!("{target}: {files} files");
     }
+}
+
+/// What a fuzzer does for hours, for seconds. Set `ZT_FUZZ_ROUNDS` for more.
+#[test]
+fn no_damaged_file_of_a_corpus_breaks_a_promise() {
+    let rounds = std::env::var("ZT_FUZZ_ROUNDS").map_or(1, |rounds| rounds.parse().unwrap());
+    let mut rng = Rng::from_seed([4; 32]);
+    for (target, entry) in ENTRIES {
+        for name in names(&corpora().join(target)) {
+            let input = fs::read(corpora().join(target).join(&name)).unwrap();
+            for _ in 0..rounds {
+                let damaged = damage(input.clone(), &mut rng);
+                let sound = catch_unwind(|| entry(&damaged)).is_ok();
+                assert!(sound, "{target} breaks a promise on {}", hex::encode(&damaged));
+            }
+        }
+    }
+}
+
+/// Changes, removes or repeats a few bytes.
+fn damage(mut input: Vec<u8>, rng: &mut Rng) -> Vec<u8> {
+    for _ in 0..=rng.below(4) {
+        let at = rng.below(input.len().max(1));
+        let end = (at + 1 + rng.below(8)).min(input.len());
+        match rng.below(5) {
+            0 => input.truncate(at),
+            1 => drop(input.drain(at.min(end)..end)),
+            2 => input.extend_from_within(at.min(end)..end),
+            _ => {
+                let changed: [u8; 8] = rng.bytes();
+                for (byte, changed) in
+                    input.iter_mut().skip(at).take(end - at.min(end)).zip(changed)
+                {
+                    *byte = changed;
+                }
+            }
+        }
+    }
+    input
 }
 
 #[test]
