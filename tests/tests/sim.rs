@@ -14,12 +14,14 @@ mod sim {
     mod idle;
     mod judge;
     mod malice;
+    mod moons;
     mod nats;
     mod networks;
     mod paths;
     mod private;
     mod random_credentials;
     mod random_rules;
+    mod registration;
     mod resolution;
     mod restarts;
     mod rules;

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use zt_protocol::address::{Address, MoonId, NetworkId};
 use zt_protocol::identity::IdentityError;
+use zt_protocol::world::json::DraftError;
 use zt_protocol::world::{KeyMismatch, WorldRefused};
 use zt_runtime::controller::ControllerError;
 use zt_runtime::store::HomeError;
@@ -25,7 +26,9 @@ pub(crate) enum Failure {
     KeyLength(PathBuf),
     #[error("{} is no key: {why}", .path.display())]
     Key { path: PathBuf, why: KeyMismatch },
-    #[error("cannot make the planet: {0}")]
+    #[error("{} is no moon to be made: {why}", .path.display())]
+    Draft { path: PathBuf, why: DraftError },
+    #[error("it cannot be signed: {0}")]
     World(#[from] WorldRefused),
     #[error("pool {0} lies in no route: add one that contains it, such as --route {1}")]
     Unrouted(String, String),

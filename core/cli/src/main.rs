@@ -1,10 +1,12 @@
-//! The `zt` command: nodes, roots, controllers, identities and planets.
+//! The `zt` command: nodes, roots, controllers, identities, planets and moons.
 
 mod failure;
 mod id;
+mod moon;
 mod network;
 mod node;
 mod planet;
+mod world;
 
 use std::io::{self, Write as _};
 use std::process::ExitCode;
@@ -33,6 +35,9 @@ enum Command {
     /// Make and look at planets: the signed lists of roots that nodes find each other by.
     #[command(subcommand)]
     Planet(planet::Planet),
+    /// Make and look at moons: lists of roots beside the planet's, for whoever orbits them.
+    #[command(subcommand)]
+    Moon(moon::Moon),
     /// Make networks of a controller and decide who is on them.
     #[command(subcommand)]
     Network(network::Network),
@@ -44,6 +49,7 @@ fn main() -> ExitCode {
     let result = match Cli::parse().command {
         Command::Id(id) => id.run(),
         Command::Planet(planet) => planet.run(),
+        Command::Moon(moon) => moon.run(),
         Command::Network(network) => network.run(),
         Command::Node(node) => node.run().map(|()| String::new()),
     };

@@ -134,6 +134,11 @@ impl Node {
         }
         while let Some(event) = node.next_event().await {
             report.event(node.address(), &event);
+            if event == Event::Worlds
+                && let Ok(worlds) = node.worlds().await
+            {
+                report.worlds(&worlds);
+            }
             if event == (Event::IdentityCollision { is_confirmed: true }) {
                 // Its networks are named after its address, and whoever is on them would be lost.
                 let is_bound = self.controller;

@@ -1,22 +1,20 @@
 //! `zt planet`: planets.
 
-use std::fs::{self, OpenOptions};
-use std::io::{self, Write as _};
-use std::net::{IpAddr, SocketAddr};
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::fs;
+use std::io;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use clap::Subcommand;
 use zeroize::Zeroizing;
 use zt_protocol::endpoint::is_usable_endpoint;
-use zt_protocol::time::UnixMillis;
+use zt_protocol::world::json::read_endpoint;
 use zt_protocol::world::{Root, World, WorldKey, WorldKind};
 use zt_runtime::store::read_world;
 
 use crate::failure::{Failure, KEY_LEN};
-use crate::id;
+use crate::{id, world};
 
 /// Make and look at planets.
 #[derive(Debug, Subcommand)]
@@ -57,7 +55,7 @@ impl Planet {
     pub(crate) fn run(self) -> Result<String, Failure> {
         match self {
             Self::Make { out, key, roots } => make(&out, key.as_deref(), roots),
-            Self::Show { file } => Ok(show(&read_world(&file, WorldKind::Planet)?)),
+            Self::Show { file } => Ok(world::show(&read_world(&file, WorldKind::Planet)?)),
         }
     }
 }
@@ -74,10 +72,7 @@ impl FromStr for RootArgument {
 }
 
 fn parse_endpoint(text: &str) -> Result<SocketAddr, String> {
-    let parsed = text.split_once('/').and_then(|(ip, port)| {
-        Some(SocketAddr::new(ip.parse::<IpAddr>().ok()?, port.parse().ok()?))
-    });
-    let endpoint = parsed.ok_or_else(|| {
+    let endpoint = read_endpoint(text).ok_or_else(|| {
         format!("`{text}` is no endpoint: expected IP/PORT, such as 192.0.2.1/9993")
     })?;
     // Nodes would take in such a planet and never send anything there.
@@ -100,11 +95,17 @@ fn make(out: &Path, key: Option<&Path>, roots: Vec<RootArgument>) -> Result<Stri
         None => WorldKey::generate(&mut id::rng()?),
     };
 
-    let planet =
-        World::sign(WorldKind::Planet, id_of(&signer), now(), roots, &signer, signer.public())?;
+    let planet = World::sign(
+        WorldKind::Planet,
+        id_of(&signer),
+        world::now(),
+        roots,
+        &signer,
+        signer.public(),
+    )?;
     fs::write(out, planet.to_bytes()).map_err(Failure::file("write", out))?;
 
-    let mut text = show(&planet);
+    let mut text = world::show(&planet);
     if key.is_none() {
         text.push_str("no --key: this planet cannot be changed later\n");
     }
@@ -128,39 +129,12 @@ fn load_or_make_key(path: &Path) -> Result<WorldKey, Failure> {
         }
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             let key = WorldKey::generate(&mut id::rng()?);
-            save_key(path, &key).map_err(Failure::file("write", path))?;
+            world::save_secret(path, key.to_bytes().as_slice())
+                .map_err(Failure::file("write", path))?;
             Ok(key)
         }
         Err(error) => Err(Failure::file("read", path)(error)),
     }
-}
-
-fn save_key(path: &Path, key: &WorldKey) -> io::Result<()> {
-    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
-    file.write_all(key.to_bytes().as_slice())?;
-    file.sync_all()
-}
-
-fn now() -> UnixMillis {
-    let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    UnixMillis(u64::try_from(since_epoch.as_millis()).unwrap_or(u64::MAX))
-}
-
-fn show(planet: &World) -> String {
-    let mut text = format!(
-        "planet     {:016x}\ntimestamp  {}\nkey        {}\n",
-        planet.id,
-        planet.timestamp,
-        hex::encode(planet.updates_signed_by),
-    );
-    for root in &planet.roots {
-        text.push_str(&format!("root       {}", root.identity.address()));
-        for endpoint in &root.endpoints {
-            text.push_str(&format!(" {}/{}", endpoint.ip(), endpoint.port()));
-        }
-        text.push('\n');
-    }
-    text
 }
 
 #[cfg(test)]

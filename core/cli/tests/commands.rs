@@ -35,6 +35,29 @@ fn an_identity_is_made_shown_and_checked() {
 }
 
 #[test]
+fn a_moon_is_drafted_made_and_shown() {
+    let dir = TempDir::new().unwrap();
+    let address = ok(&["id", "new", "--out", text(dir.path())]);
+    let (public, draft) = (dir.path().join("identity.public"), dir.path().join("moon.json"));
+
+    ok(&["moon", "init", "--out", text(&draft), text(&public)]);
+    assert_eq!(fs::metadata(&draft).unwrap().permissions().mode() & 0o777, 0o600);
+    let message = fails(&["moon", "make", "--out", text(dir.path()), text(&draft)]);
+    assert!(message.contains("needs at least one endpoint"), "{message}");
+    let json = fs::read_to_string(&draft).unwrap();
+    let json = json.replace("\"stableEndpoints\": []", "\"stableEndpoints\": [\"192.0.2.1/9993\"]");
+    fs::write(&draft, json).unwrap();
+    let made = ok(&["moon", "make", "--out", text(dir.path()), text(&draft)]);
+
+    let file = dir.path().join(format!("000000{}.moon", address.trim()));
+    let shown = ok(&["moon", "show", text(&file)]);
+    assert!(made.starts_with(&shown), "{made}");
+    assert!(shown.contains(&format!("root       {} 192.0.2.1/9993", address.trim())), "{shown}");
+    let message = fails(&["planet", "show", text(&file)]);
+    assert!(message.contains("not a planet"), "{message}");
+}
+
+#[test]
 fn an_identity_that_is_there_is_not_replaced() {
     let dir = TempDir::new().unwrap();
     ok(&["id", "new", "--out", text(dir.path())]);

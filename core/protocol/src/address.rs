@@ -398,5 +398,18 @@ mod tests {
         assert!("8056c2e21".parse::<Address>().is_err());
         assert!("+056c2e21c".parse::<Address>().is_err());
         assert!("8056c2e21c00000".parse::<NetworkId>().is_err());
+        assert!("8056c2e21c00000".parse::<MoonId>().is_err());
+        assert!("0000000000".parse::<MoonId>().is_err());
+    }
+
+    #[test]
+    fn a_moon_is_named_by_an_address_or_in_full() {
+        let address: Address = "8056c2e21c".parse().unwrap();
+
+        for text in ["8056c2e21c", "0000008056c2e21c"] {
+            let moon: MoonId = text.parse().unwrap();
+            assert_eq!(moon, MoonId::from(address));
+            assert_eq!(moon.to_string(), "0000008056c2e21c");
+        }
     }
 }

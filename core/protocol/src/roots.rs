@@ -418,7 +418,9 @@ impl Roots {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::time::UnixMillis;
+    use crate::identity::SecretIdentity;
+    use crate::outbox::Outbox;
+    use crate::rng::Rng;
 
     const ME: Address = Address::from_u64(0x9c_f5fc_3d2f);
     const IN_BOTH: Address = Address::from_u64(0xd5_b4de_ab9d);
@@ -481,5 +483,84 @@ mod tests {
         assert!(!allows(IN_BOTH, "5.9.9.9"));
         assert!(allows(ANYWHERE, "5.9.9.9"));
         assert!(allows(Address::from_u64(7), "5.9.9.9"));
+    }
+
+    /// What a subsystem needs to be lent, with nothing in it.
+    struct Lent {
+        me: SecretIdentity,
+        rng: Rng,
+        tables: Tables,
+        out: Outbox,
+    }
+
+    impl Lent {
+        fn new() -> Self {
+            let mut rng = Rng::from_seed([1; 32]);
+            let me = SecretIdentity::generate(&mut rng);
+            let (tables, out) = (Tables::new(me.address(), 0), Outbox::default());
+            Self { me, rng, tables, out }
+        }
+
+        fn ctx(&mut self) -> Ctx<'_> {
+            Ctx {
+                now: Instant::ZERO,
+                unix: UnixMillis(1),
+                rng: &mut self.rng,
+                me: &self.me,
+                tables: &mut self.tables,
+                out: &mut self.out,
+            }
+        }
+    }
+
+    #[test]
+    fn moons_and_wishes_have_one_bound() {
+        let mut lent = Lent::new();
+        let ctx = &mut lent.ctx();
+        let mut roots = roots();
+        let too_many = Err(CommandError::World(WorldRefused::TooManyMoons));
+        for id in 2..=MOONS_MAX as u64 {
+            roots.orbit(ctx, MoonId(id), Some(IN_MOON), None).unwrap();
+        }
+
+        assert_eq!(roots.orbit(ctx, MoonId(99), Some(IN_MOON), None), too_many);
+        let moon = World { id: 99, ..world(WorldKind::Moon, vec![]) };
+        assert_eq!(roots.orbit(ctx, MoonId(99), None, Some(moon)), too_many);
+        assert_eq!(roots.announced_moons().len(), MOONS_MAX);
+        roots.deorbit(ctx, MoonId(2)).unwrap();
+        assert_eq!(roots.orbit(ctx, MoonId(99), Some(IN_MOON), None), Ok(()));
+        assert_eq!(roots.deorbit(ctx, MoonId(2)), Err(CommandError::NotOrbiting(MoonId(2))));
+    }
+
+    #[test]
+    fn somebody_has_to_be_asked_for_a_moon_that_is_not_here() {
+        let mut lent = Lent::new();
+        let ctx = &mut lent.ctx();
+        let mut roots = roots();
+        let mut ask = |seed| roots.orbit(ctx, MoonId(7), seed, None);
+
+        assert_eq!(ask(None), Err(CommandError::NobodyToAsk(MoonId(7))));
+        assert_eq!(ask(Some(ME)), Err(CommandError::NobodyToAsk(MoonId(7))));
+        for seed in 1..=SEEDS_PER_MOON_MAX as u64 {
+            assert_eq!(ask(Some(Address::from_u64(seed))), Ok(()));
+        }
+        assert!(matches!(ask(Some(Address::from_u64(9))), Err(CommandError::TooMany(_))));
+        assert_eq!(ask(Some(Address::from_u64(1))), Ok(()), "it is asked already");
+    }
+
+    #[test]
+    fn a_moon_from_the_network_lists_no_root_that_is_made_up() {
+        let mut lent = Lent::new();
+        let ctx = &mut lent.ctx();
+        let mut roots = roots();
+        let seed = Address::from_u64(0x01_0203_0405);
+        let moon = World { id: 7, ..world(WorldKind::Moon, vec![root(seed, &[])]) };
+        roots.orbit(ctx, MoonId(7), Some(seed), None).unwrap();
+
+        assert_eq!(roots.offer(ctx, IN_BOTH, moon.clone()), Err(WorldRefused::NotFromSeed));
+        assert_eq!(roots.offer(ctx, seed, moon), Err(WorldRefused::InvalidRoot(seed)));
+        assert_eq!(roots.moons().count(), 1);
+        let wanted = &roots.status(|_| Contact::Silent).wanted[0];
+        assert_eq!(wanted.refused.unwrap().why, WorldRefused::InvalidRoot(seed));
     }
 }

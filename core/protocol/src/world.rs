@@ -15,6 +15,8 @@
 //!
 //! Source: spec 02 §1, spec 04 §12.3–12.4.
 
+pub mod json;
+
 use core::fmt;
 use core::net::SocketAddr;
 

@@ -100,6 +100,13 @@ impl Host {
         SecretIdentity::from_text(&self.identity).expect("it was written as a text before")
     }
 
+    /// Gives the machine another identity, which its node has from the next start on.
+    pub(super) fn renew(&mut self, identity: &SecretIdentity) {
+        self.address = identity.address();
+        self.public = *identity.public();
+        self.identity = identity.to_text().to_string();
+    }
+
     /// Starts the node from what is on the disk; returns what it sends at once.
     pub(super) fn boot(
         &mut self,

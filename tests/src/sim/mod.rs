@@ -21,6 +21,7 @@ mod host;
 mod internet;
 mod ip;
 mod link;
+mod moons;
 mod nat;
 mod observe;
 mod recording;

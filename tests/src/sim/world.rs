@@ -500,7 +500,7 @@ impl World {
         self.queue.insert((at, self.queued), happening);
     }
 
-    fn command(&mut self, node: NodeId, command: Command) {
+    pub(super) fn command(&mut self, node: NodeId, command: Command) {
         let said = format!("{command:?}");
         match self.hosts[node.0].command(self.now, command) {
             Ok(sent) => self.send(node, sent),

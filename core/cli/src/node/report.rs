@@ -7,6 +7,7 @@ use serde_json::{Map, Value, json};
 use zt_protocol::address::Address;
 use zt_protocol::error::Drops;
 use zt_protocol::event::{NetworkStatus, Route, Standing};
+use zt_protocol::status::{Contact, WorldStatus, WorldsStatus};
 use zt_runtime::{Event, Handle, Losses};
 
 /// Tells the user.
@@ -46,6 +47,33 @@ impl Report {
         }
     }
 
+    /// Says which worlds the node goes by.
+    pub(super) fn worlds(&self, worlds: &WorldsStatus) {
+        let WorldsStatus { planet, moons, wanted } = worlds;
+        if self.json {
+            let wanted = wanted.iter().map(|moon| {
+                json!({
+                    "id": moon.id.to_string(),
+                    "seeds": moon.seeds.iter().map(ToString::to_string).collect::<Vec<_>>(),
+                    "refused": moon.refused.map(|refused| refused.why.to_string()),
+                })
+            });
+            return print(&json!({
+                "event": "worlds",
+                "planet": world_to_json(planet),
+                "moons": moons.iter().map(world_to_json).collect::<Vec<_>>(),
+                "wanted": wanted.collect::<Vec<_>>(),
+            }));
+        }
+        log_world("planet", planet);
+        for moon in moons {
+            log_world("moon", moon);
+        }
+        for moon in wanted {
+            log::info!("moon {}: waiting for its root", moon.id);
+        }
+    }
+
     /// Reports an event of node `me`.
     pub(super) fn event(&self, me: Address, event: &Event) {
         if !self.json {
@@ -54,6 +82,44 @@ impl Report {
         if let Some(object) = to_json(me, event) {
             print(&object);
         }
+    }
+}
+
+fn world_to_json(world: &WorldStatus) -> Value {
+    let roots = world.roots.iter().map(|root| {
+        json!({
+            "address": root.identity.address().to_string(),
+            "endpoints": root.endpoints.iter().copied().map(endpoint).collect::<Vec<_>>(),
+            "contact": contact_name(root.contact),
+        })
+    });
+    json!({
+        "id": format!("{:016x}", world.id),
+        "timestamp": world.timestamp.0,
+        "roots": roots.collect::<Vec<_>>(),
+        "refused": world.refused.map(|refused| refused.why.to_string()),
+    })
+}
+
+const fn contact_name(contact: Contact) -> &'static str {
+    match contact {
+        Contact::Me => "self",
+        Contact::Answers(Some(_)) => "direct",
+        Contact::Answers(None) => "relay",
+        Contact::Silent => "silent",
+        Contact::Disputes => "disputes",
+    }
+}
+
+fn log_world(kind: &str, world: &WorldStatus) {
+    let roots: Vec<_> = world
+        .roots
+        .iter()
+        .map(|root| format!("{} {}", root.identity.address(), contact_name(root.contact)))
+        .collect();
+    log::info!("{kind} {:016x} of {}: {}", world.id, world.timestamp, roots.join(", "));
+    if let Some(refused) = world.refused {
+        log::warn!("{kind} {:016x}: a revision was refused: {}", world.id, refused.why);
     }
 }
 
@@ -78,7 +144,6 @@ fn to_json(me: Address, event: &Event) -> Option<Value> {
         Event::IdentityCollision { is_confirmed } => {
             json!({ "event": "collision", "address": me.to_string(), "confirmed": is_confirmed })
         }
-        Event::Worlds => json!({ "event": "worlds" }),
         Event::InterfaceLost(network) => {
             json!({ "event": "interface lost", "id": network.to_string() })
         }
@@ -147,7 +212,6 @@ fn log_event(me: Address, event: &Event) {
             "a root says that another node has the address {me}, and no other contradicts; if it \
              stays so, move identity.secret away to start as a new node"
         ),
-        Event::Worlds => log::info!("the roots in force changed"),
         Event::InterfaceLost(network) => {
             log::warn!("network {network}: somebody removed its interface; restart to get it back");
         }

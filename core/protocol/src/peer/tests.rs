@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use hex_literal::hex;
 
 use super::*;
+use crate::address::MoonId;
 use crate::endpoint::SocketId;
 use crate::event::StoreKey;
 use crate::fastpath::tables::Tables;
@@ -227,6 +228,37 @@ fn the_nearest_root_relays() {
 
     assert_eq!(host.tables.upstream, Some((NEAR, path(NEAR_AT))));
     assert!(host.out.events.contains(&Event::Online(true)));
+}
+
+/// Its fellow root is nearer, but would ask it in turn; the planet's roots know everybody.
+#[test]
+fn a_root_of_a_moon_defers_to_the_planets_roots_while_one_answers() {
+    let mut host = Host::leaf();
+    let root = |name: &str, endpoint: &str| Root {
+        identity: *secret(name).public(),
+        endpoints: vec![endpoint.parse().unwrap()],
+    };
+    let moon = World {
+        kind: WorldKind::Moon,
+        roots: vec![root("A", "5.2.0.1:9993"), root("B", BOB_AT)],
+        ..host.roots.planet().clone()
+    };
+    let id = MoonId(moon.id);
+    host.with(|peers, ctx, roots, _| {
+        roots.orbit(ctx, id, None, Some(moon)).unwrap();
+        peers.worlds_changed(ctx, roots);
+    });
+    host.answering = BTreeMap::from([(NEAR, 60), (FAR, 90), (BOB, 5)]);
+
+    host.run_until(secs(1));
+    assert_eq!(host.best_root(), Some(NEAR));
+
+    host.answering = BTreeMap::from([(BOB, 5)]);
+    host.run_until(secs(200));
+    assert_eq!(host.best_root(), Some(BOB));
+
+    host.with(|_, ctx, roots, _| roots.deorbit(ctx, id)).unwrap();
+    assert!(!host.tables.is_upstream);
 }
 
 /// The reference needs 240 s for this (spec 02 §5.2).

@@ -487,6 +487,35 @@ mod tests {
     }
 
     #[test]
+    fn an_identity_that_is_retired_is_kept_and_makes_room_for_another() {
+        let (dir, home) = empty();
+        let (old, new) = (some_identity(), SecretIdentity::generate(&mut Rng::from_seed([2; 32])));
+        home.save_identity(&old).unwrap();
+
+        let retired = home.retire_identity().unwrap();
+
+        assert!(home.identity().unwrap().is_none());
+        assert_eq!(retired, dir.path().join(format!("identity.{}.retired", old.address())));
+        assert_eq!(fs::read_to_string(&retired).unwrap(), *old.to_text());
+        assert_eq!(fs::metadata(&retired).unwrap().permissions().mode() & 0o777, 0o600);
+        home.save_identity(&new).unwrap();
+        assert_eq!(home.existing_identity().unwrap().address(), new.address());
+    }
+
+    #[test]
+    fn moons_that_are_waited_for_are_read_back() {
+        let (dir, home) = empty();
+        fs::create_dir(dir.path().join("moons.d")).unwrap();
+        let (moon, seed) = (MoonId(7), Address::from_u64(0x01_0203_0405));
+
+        home.save(StoreKey::WantedMoon(moon), Some(b"0102030405\nnobody\n")).unwrap();
+
+        assert_eq!(home.wanted_moons().unwrap(), [(moon, vec![seed])]);
+        home.save(StoreKey::WantedMoon(moon), None).unwrap();
+        assert!(home.wanted_moons().unwrap().is_empty());
+    }
+
+    #[test]
     fn a_missing_identity_is_not_an_error_until_one_is_needed() {
         let (_dir, home) = empty();
 
