@@ -9,6 +9,7 @@ mod sim {
     mod bridge;
     mod chaos;
     mod crowd;
+    mod days;
     mod determinism;
     mod hostile;
     mod idle;

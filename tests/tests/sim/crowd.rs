@@ -1,7 +1,7 @@
 //! Networks of many, all of whom want something at once.
 
 use std::collections::BTreeMap;
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use serde_json::json;
 use zt_protocol::address::NetworkId;
@@ -136,6 +136,45 @@ fn scan(crowd: &mut Crowd, first: Ipv4Addr, count: u32) {
     }
 }
 
+/// Returns how many groups the first member has asked the root for since that is recorded: each at
+/// most three times, two seconds apart.
+fn groups_asked_for(crowd: &Crowd) -> usize {
+    let mut gathers = BTreeMap::<_, Vec<Instant>>::new();
+    for (at, packet) in crowd.world.packets(crowd.members[0], crowd.root) {
+        if packet.verb == Verb::MulticastGather as u8 {
+            gathers.entry(packet.payload[9..19].to_vec()).or_default().push(at);
+        }
+    }
+    for times in gathers.values() {
+        assert!(times.len() <= 3, "asked {} times", times.len());
+        assert!(times.windows(2).all(|pair| pair[1].since(pair[0]) >= millis(1_900)), "{times:?}");
+    }
+    gathers.len()
+}
+
+/// The same by neighbour discovery, for addresses nobody has: nobody but those who know who is in
+/// which group is told anything.
+#[test]
+fn a_scan_for_ipv6_addresses_nobody_has_bothers_nobody() {
+    let mut crowd = Crowd::assembled(603);
+    let scanner = crowd.members[0];
+    let others = crowd.members[1..].to_vec();
+    let heard = |crowd: &Crowd| -> Vec<_> {
+        others.iter().map(|&other| crowd.world.datagrams(scanner, other)).collect()
+    };
+    let before = heard(&crowd);
+    crowd.world.start_recording();
+
+    for n in 0..500 {
+        let absent = Ipv6Addr::new(0xfd00, 0, 0, 0, 0, 0, 0x77, n).into();
+        crowd.world.ping_address(scanner, crowd.network, absent);
+    }
+    crowd.world.run_for(secs(10));
+
+    assert_eq!(groups_asked_for(&crowd), 500);
+    assert_eq!(heard(&crowd), before);
+}
+
 /// A member pings every address of the network at once, also those nobody has. Those who are there
 /// answer; each address is asked for once in two seconds, and each member asked for nothing but its
 /// own.
@@ -151,17 +190,7 @@ fn a_scan_of_the_network_stays_bounded() {
     crowd.world.run_for(secs(10));
 
     assert_eq!(crowd.world.pongs(scanner), MEMBERS - 1);
-    let mut gathers = BTreeMap::<_, Vec<Instant>>::new();
-    for (at, packet) in crowd.world.packets(scanner, root) {
-        if packet.verb == Verb::MulticastGather as u8 {
-            gathers.entry(packet.payload[9..19].to_vec()).or_default().push(at);
-        }
-    }
-    assert!(gathers.len() >= ADDRESSES as usize - 1);
-    for times in gathers.values() {
-        assert!(times.len() <= 3, "asked {} times", times.len());
-        assert!(times.windows(2).all(|pair| pair[1].since(pair[0]) >= millis(1_900)), "{times:?}");
-    }
+    assert_eq!(groups_asked_for(&crowd), ADDRESSES as usize - 1);
     let asked = crowd.world.arrivals(root) - asked_before;
     assert!(asked <= 20 * u64::from(ADDRESSES), "the root got {asked} datagrams");
     let heard = crowd.arrivals().into_iter().zip(before).skip(1).map(|(now, before)| now - before);
