@@ -110,7 +110,8 @@ impl Controller {
 
     /// Takes in the record of a member. If that is known and this one says something else,
     /// whatever its revision, it is stored; who is no longer authorized is revoked and told, and
-    /// anybody else is sent their configuration if they are online and may have it.
+    /// anybody else is sent their configuration if they are online and may have it. When a bridge
+    /// comes or goes, everybody is.
     ///
     /// # Errors
     ///
@@ -139,6 +140,11 @@ impl Controller {
             Some(known) if !record.differs_from(known) => {}
             Some(known) => {
                 let is_dismissed = known.is_authorized() && !record.is_authorized();
+                // Nobody takes a bridge's frames before its own configuration says that it is one.
+                if known.active_bridge != record.active_bridge {
+                    let online = hosted.online(ctx.now).map(|member| (network, member));
+                    self.unpushed.extend(online);
+                }
                 hosted.store_member(ctx, record);
                 if is_dismissed {
                     self.dismiss(ctx, network, member);

@@ -496,6 +496,22 @@ fn a_change_of_the_network_reaches_all_who_are_online() {
 }
 
 #[test]
+fn a_member_that_becomes_a_bridge_is_made_known_to_all_at_once() {
+    let mut world = World::public();
+    world.ask(BOB);
+    world.ask(ALICE);
+
+    let said = world.edit(ALICE, |member| member.active_bridge = true);
+
+    let told: Vec<_> = said.sent.iter().map(|(member, _)| *member).collect();
+    assert_eq!(told, [ALICE, BOB]);
+    assert!(said.sent.iter().all(|(_, sent)| match sent {
+        Sent::Config(None, config) => config.specialists.iter().any(|s| s.address == ALICE),
+        _ => false,
+    }));
+}
+
+#[test]
 fn many_configurations_are_spread_over_time() {
     let mut world = World::public();
     let members: Vec<Address> = (1..=40).map(Address::from_u64).collect();
