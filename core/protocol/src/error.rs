@@ -104,6 +104,8 @@ rejections! {
     IdentityCollision = "identity_collision", "another identity holds the address";
     /// The sender asks more often than it may.
     RateLimited = "rate_limited", "the sender asks too often";
+    /// An answer would be longer than an address may be sent that has proven nothing.
+    Unproven = "unproven", "the address has yet to show that it is the sender's";
     /// An OK to a request that was not made.
     UnexpectedReply = "unexpected_reply", "nothing was asked that this answers";
     /// The packet is for another node and is not relayed.

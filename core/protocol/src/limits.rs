@@ -204,6 +204,17 @@ pub const REPLAY_TOTAL_MAX: usize = 1_048_576;
 /// The share that is left to each however many they are.
 pub const REPLAY_PACKETS_MIN: usize = 32;
 
+/// How many bytes are sent to an address for each that came from it, until somebody has answered
+/// from there what this node asked. As many as QUIC allows (RFC 9000 §8.1).
+pub const AMPLIFICATION_MAX: usize = 3;
+
+/// How long such an address keeps what it did not use of them; at most twice as long.
+pub const ALLOWANCE_PERIOD: Duration = Duration::from_secs(30);
+
+/// For how many such addresses that is remembered per period. For further ones each packet counts
+/// by itself.
+pub const ALLOWANCES_MAX: usize = 8_192;
+
 /// How many packets one call of the node may lead to.
 ///
 /// What a single datagram sets in motion is a handful; the bound only keeps a mistake from

@@ -84,6 +84,9 @@ pub enum Route {
     Best,
     /// This path and no other, in one datagram if it is at most a packet long.
     Direct(Path),
+    /// The path by which the packet at hand came, as far as it has earned an answer: whoever sent
+    /// it need not be at the other end.
+    Back(Path),
 }
 
 /// Everything subsystems have said and nobody has acted on yet.
@@ -132,8 +135,14 @@ impl Outbox {
         self.packets.push_back(Outgoing { to, verb, body, route, seal: Seal::Peer });
     }
 
-    /// Sends `body` on `path` to `to`, whose keys are `keys` whatever is known of that address.
-    pub fn send_to_newcomer(
+    /// Answers `to` with `body` on `path`, by which it was heard.
+    pub fn answer_on(&mut self, path: Path, to: Address, verb: Verb, body: Vec<u8>) {
+        let route = Route::Back(path);
+        self.packets.push_back(Outgoing { to, verb, body, route, seal: Seal::Peer });
+    }
+
+    /// Answers with `body` on `path` to `to`, whose keys are `keys` whatever is known of that address.
+    pub fn answer_newcomer(
         &mut self,
         path: Path,
         to: Address,
@@ -141,7 +150,7 @@ impl Outbox {
         verb: Verb,
         body: Vec<u8>,
     ) {
-        let route = Route::Direct(path);
+        let route = Route::Back(path);
         self.packets.push_back(Outgoing { to, verb, body, route, seal: Seal::Newcomer(keys) });
     }
 }

@@ -147,6 +147,12 @@ impl World {
         arrived.filter(|((_, to), _)| *to == node).map(|(_, count)| count).sum()
     }
 
+    /// Returns how many bytes all nodes have sent to an address.
+    #[must_use]
+    pub fn bytes_to(&self, address: SocketAddr) -> usize {
+        self.sent_to.get(&address).copied().unwrap_or(0)
+    }
+
     /// Returns how many pings of `node` were answered.
     #[must_use]
     pub fn pongs(&self, node: NodeId) -> usize {

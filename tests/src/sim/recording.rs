@@ -6,10 +6,11 @@ use std::net::SocketAddr;
 use zt_protocol::time::Instant;
 use zt_protocol::verb::Verb;
 
+use super::host::EPOCH;
 use super::internet::Datagram;
 use super::world::{NodeId, World};
 use crate::packet::{Packet, is_fragment};
-use crate::persona::Persona;
+use crate::persona::{Hello, Persona};
 
 /// A datagram that arrived.
 pub(super) struct Overheard {
@@ -58,24 +59,46 @@ impl World {
 
     /// Lets a packet arrive at `to` that `from` never sent but might have.
     pub fn say(&mut self, from: NodeId, to: NodeId, verb: Verb, body: &[u8]) {
-        let keys = &self.keys;
-        let key = keys.get(&(from, to)).copied().unwrap_or_else(|| {
-            let [sender, receiver] = [from, to].map(|node| self.persona(node));
-            sender.key_with(&receiver)
-        });
+        let source = self.internet.addresses(from)[0];
+        self.say_as_if_at(source, from, to, verb, body);
+    }
+
+    /// As [`say`](Self::say), as if `from` were at `source`; returns how long the packet is.
+    ///
+    /// A HELLO says what a node of this world would, whatever its `body`.
+    pub fn say_as_if_at(
+        &mut self,
+        source: SocketAddr,
+        from: NodeId,
+        to: NodeId,
+        verb: Verb,
+        body: &[u8],
+    ) -> usize {
+        let sender = self.persona(from);
+        let known = self.keys.get(&(from, to)).copied();
+        let key = known.unwrap_or_else(|| sender.key_with(&self.persona(to)));
         self.keys.insert((from, to), key);
+        let id = self.rng.bytes();
+        let hello = Hello {
+            protocol: 12,
+            timestamp: EPOCH.0 + self.now.as_micros() / 1_000,
+            sent_to: self.internet.addresses(to)[0],
+            planet: (0x5eed, 0),
+        };
+        let is_hello = verb == Verb::Hello;
         let packet = Packet {
-            id: self.rng.bytes(),
+            id,
             to: self.address_of(to),
-            from: self.address_of(from),
-            cipher: 1,
+            from: sender.address,
+            cipher: if is_hello { 0 } else { 1 },
             hops: 0,
             verb: verb as u8,
             compressed: false,
-            payload: body.to_vec(),
+            payload: if is_hello { hello.payload(&sender, id, &key) } else { body.to_vec() },
         };
-        let source = self.internet.addresses(from)[0];
-        self.inject(to, source, &packet.seal(&key));
+        let datagram = packet.seal(&key);
+        self.inject(to, source, &datagram);
+        datagram.len()
     }
 
     fn persona(&self, node: NodeId) -> Persona {

@@ -153,6 +153,7 @@ impl World {
             self.trace.write_u64(node.0 as u64);
             self.trace.write(path.remote.to_string().as_bytes());
             self.trace.write(&bytes);
+            *self.sent_to.entry(path.remote).or_default() += bytes.len();
             let arrivals = self.internet.send(self.now, &mut self.rng, node, path, hops, &bytes);
             for (at, datagram) in arrivals {
                 self.queue(at, Happening::Arrival(datagram));

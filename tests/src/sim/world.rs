@@ -68,6 +68,8 @@ pub struct World {
     queued: u64,
     /// Everything that arrived since it was to be recorded.
     pub(super) recording: Option<Vec<Overheard>>,
+    /// How many bytes were sent to each address.
+    pub(super) sent_to: BTreeMap<SocketAddr, usize>,
     pub(super) series: Vec<Series>,
     /// What nodes in whose mouths packets were put share with those who got them.
     pub(super) keys: BTreeMap<(NodeId, NodeId), Key>,
@@ -98,6 +100,7 @@ impl World {
             wakeups: BTreeMap::new(),
             queued: 0,
             recording: None,
+            sent_to: BTreeMap::new(),
             series: Vec::new(),
             keys: BTreeMap::new(),
             roots: Vec::new(),

@@ -1,7 +1,12 @@
 //! Input nobody means well with.
 
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+
+use zt_protocol::address::NetworkId;
 use zt_protocol::error::Rejected;
 use zt_protocol::rng::Rng;
+use zt_protocol::verb::Verb;
 use zt_tests::sim::durations::{millis, secs};
 use zt_tests::sim::{NodeId, World};
 
@@ -46,6 +51,59 @@ fn no_frame_is_delivered_twice_however_much_another_member_sends() {
     }
     assert_eq!(scene.world.take_frames(bob), []);
     assert_eq!(scene.world.dropped(bob, Rejected::Replayed), before + 100);
+}
+
+/// A member in good standing says everything that is answered, in the name of others' addresses:
+/// none of them gets more than three bytes for each, nor a packet of several datagrams.
+///
+/// What it says, to whom and as if from where, is random. Its HELLOs ask for a planet it lacks.
+#[test]
+fn nobody_is_flooded_in_anothers_name() {
+    let mut rng = Rng::from_seed([10; 32]);
+    for seed in 183..187 {
+        let mut scene = Scene::private(seed);
+        scene.await_ping();
+        let everybody = [scene.root, scene.controller, scene.alice, scene.bob];
+        let addresses = everybody.map(|node| scene.world.address_of(node).to_bytes());
+        let mut spoofed = BTreeMap::<SocketAddr, usize>::new();
+        for round in 0..600 {
+            let target = [scene.root, scene.controller, scene.alice][rng.below(3)];
+            let victim: SocketAddr =
+                format!("7.1.{}.1:{}", rng.below(4), 1000 + rng.below(3)).parse().unwrap();
+            let (verb, body) = match rng.below(6) {
+                0 => (Verb::Hello, vec![]),
+                1 => (Verb::Echo, vec![7; rng.below(1_400)]),
+                2 => (Verb::Whois, addresses[rng.below(4)].to_vec()),
+                3 => (Verb::Whois, addresses.concat().repeat(1 + rng.below(5))),
+                4 => (Verb::Nop, vec![]),
+                _ => (Verb::MulticastGather, gather(scene.network)),
+            };
+            let len = scene.world.say_as_if_at(victim, scene.bob, target, verb, &body);
+            *spoofed.entry(victim).or_default() += len;
+            if round % 3 == 0 {
+                scene.world.run_for(millis(rng.below(2_000) as u64));
+            }
+            for (&victim, &len) in &spoofed {
+                let sent = scene.world.bytes_to(victim);
+                assert!(sent <= 3 * len, "seed {seed}: {sent} bytes to {victim} for {len}");
+            }
+        }
+        let sent: usize = spoofed.keys().map(|&victim| scene.world.bytes_to(victim)).sum();
+        assert!(sent > 10_000, "seed {seed}: {sent} bytes are no answer at all");
+        let unproven =
+            everybody.map(|node| scene.world.dropped(node, Rejected::Unproven)).iter().sum::<u64>();
+        assert!(unproven > 0, "seed {seed}: the limit was never reached");
+    }
+}
+
+/// Asks for as many subscribers of the broadcast group as there are.
+fn gather(network: NetworkId) -> Vec<u8> {
+    let mut body = network.to_bytes().to_vec();
+    body.push(0);
+    body.extend([0xff; 6]);
+    body.extend([0; 4]);
+    body.extend(1_000_u32.to_be_bytes());
+    body
 }
 
 /// What a node knows, without what counts or measures.

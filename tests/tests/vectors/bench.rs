@@ -141,7 +141,10 @@ pub(crate) fn described(reply: &Reply) -> String {
 /// Says in what a reply differs from what should have been sent.
 fn agrees(node: &VectorNode, send: &Value, reply: &Reply) -> Result<(), String> {
     same("destination", endpoint(text(send, "to_addr")), reply.path.remote)?;
-    if let Some(socket) = send["sock"].as_i64() {
+    // Where a packet came by a path that is not known, the reference asks back from all sockets,
+    // ours from the one it came to.
+    let asks_back = send["decoded"]["verb"] == "HELLO" && reply.path.local == SOCKET;
+    if let Some(socket) = send["sock"].as_i64().filter(|_| !asks_back) {
         same("socket", if socket == 1 { SOCKET } else { SocketId::ALL }, reply.path.local)?;
     }
     same("TTL", send["ttl"].as_u64(), reply.ttl.map(u64::from))?;

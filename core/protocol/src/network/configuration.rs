@@ -115,7 +115,7 @@ impl Network {
         let config = NetworkConfig::from_dictionary(&dictionary)?;
         if rx.verb == Verb::NetworkConfig && rx.from != ctx.me.address() {
             let ack = netconf::acknowledge(rx.packet_id, self.id, chunk.update_id);
-            ctx.out.send_on(rx.path, rx.from, Verb::Ok, ack);
+            ctx.out.answer_on(rx.path, rx.from, Verb::Ok, ack);
         }
         // What answers the request sent last cannot be a repetition of something older.
         let is_answer = in_re.is_some() && in_re == self.asked && rx.from == self.id.controller();

@@ -808,7 +808,7 @@ fn answer(ctx: &mut Ctx<'_>, rx: &Received<'_>, verb: Verb, body: Vec<u8>) {
     if rx.from == ctx.me.address() || HEADER_LEN + body.len() > PHYSICAL_MTU {
         ctx.out.send(rx.from, verb, body);
     } else {
-        ctx.out.send_on(rx.path, rx.from, verb, body);
+        ctx.out.answer_on(rx.path, rx.from, verb, body);
     }
 }
 

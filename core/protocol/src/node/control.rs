@@ -10,6 +10,7 @@ use crate::fastpath::tables::{Admission, Tables};
 use crate::identity::{Identity, SecretIdentity};
 use crate::limits::EXPECTED_REPLIES_MAX;
 use crate::network::Networks;
+use crate::node::allowances::Allowances;
 use crate::node::recent::Recent;
 use crate::node::replays::Replays;
 use crate::node::{Command, CommandError, Config, NodeStatus, PeerStatus, Wakeup, WorldsStatus};
@@ -30,6 +31,10 @@ pub(super) struct Control {
     pub(super) peers: Peers,
     pub(super) surface: Surface,
     pub(super) whois: Whois,
+    /// What may be said to whoever has proven nothing.
+    pub(super) allowances: Allowances,
+    /// Whether the packet at hand was relayed to this node.
+    pub(super) at_hand_relayed: bool,
     /// Packets whose answers are believed.
     pub(super) expected: Recent,
     /// Packets that were taken in.
@@ -103,6 +108,8 @@ impl Control {
             whois: Whois::new(),
             expected,
             replays,
+            allowances: Allowances::new(),
+            at_hand_relayed: false,
             networks: Networks::new(config.platform),
             controller: config.controller.then(Controller::new),
             ready: VecDeque::new(),

@@ -38,6 +38,7 @@ impl Control {
             Inbound::Hello { path, packet } => {
                 let (header, _) = Header::split(packet)?;
                 let source = header.source;
+                self.at_hand_relayed = header.hops() > 0;
                 let ctx = &mut self.shared.ctx(now);
                 let known = ctx.tables.peer(source).is_some();
                 self.peers.handle_hello(ctx, &self.roots, &mut self.surface, path, packet)?;
@@ -78,6 +79,7 @@ impl Control {
         transmit: &mut impl Transmit,
         sink: &mut impl FrameSink,
     ) -> Result<(), Rejected> {
+        self.at_hand_relayed = rx.hops > 0;
         let outcome = match rx.verb {
             Verb::Frame | Verb::ExtFrame => self.frame(now, &rx, transmit, sink).map(|()| true),
             Verb::Ok => self.ok(now, &rx).map(|()| false),

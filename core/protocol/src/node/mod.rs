@@ -5,6 +5,7 @@
 //! to the subsystem it concerns, `sending` carries what subsystems said to the wire, `host` does
 //! the same for frames of the host.
 
+mod allowances;
 mod control;
 mod dispatch;
 mod host;
@@ -111,6 +112,7 @@ impl Node {
         transmit: &mut impl Transmit,
         sink: &mut impl FrameSink,
     ) -> Result<(), Rejected> {
+        self.control.allowances.earn(path.remote, datagram.len());
         let tables = self.control.tables();
         let outcome = match self.intake.take(tables, now, path, datagram, transmit) {
             Ok(inbound) => self.control.dispatch(now, inbound, transmit, sink),
@@ -272,10 +274,12 @@ impl Node {
         self.control.drain(now, transmit, sink);
         while let Some(WaitingPacket { path, content, .. }) = self.control.take_ready() {
             let outcome = match content {
-                Content::Sealed(mut packet) => self
-                    .intake
-                    .retry(self.control.tables(), path, &mut packet)
-                    .and_then(|inbound| self.control.dispatch(now, inbound, transmit, sink)),
+                Content::Sealed(mut packet) => {
+                    self.control.allowances.earn(path.remote, packet.len());
+                    self.intake
+                        .retry(self.control.tables(), path, &mut packet)
+                        .and_then(|inbound| self.control.dispatch(now, inbound, transmit, sink))
+                }
                 Content::Opened { from, hops, verb, packet_id, body } => {
                     let rx = Received { from, path, hops, verb, packet_id, body: &body };
                     self.control.act_on(now, rx, transmit, sink)

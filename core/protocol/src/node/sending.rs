@@ -6,7 +6,7 @@ use crate::address::Address;
 use crate::endpoint::Path;
 use crate::error::Rejected;
 use crate::fastpath::outbound::{self, Envelope};
-use crate::limits::DISPATCH_STEPS_MAX;
+use crate::limits::{DISPATCH_STEPS_MAX, HEADER_LEN};
 use crate::node::control::Control;
 use crate::outbox::{Outgoing, OwnedFrame, Received, Route, Seal};
 use crate::suite;
@@ -69,8 +69,10 @@ impl Control {
         if packet.to == self.shared.me.address() {
             return self.loop_back(now, &packet, transmit, sink);
         }
-        if let Route::Direct(path) = packet.route {
-            return self.seal_and_send(packet, path, transmit);
+        match packet.route {
+            Route::Best => {}
+            Route::Direct(path) => return self.seal_and_send(packet, path, transmit),
+            Route::Back(path) => return self.answer(now, packet, path, transmit),
         }
         let known = self.shared.tables.peer(packet.to).is_some();
         match self.way_to(now, packet.to) {
@@ -83,6 +85,38 @@ impl Control {
                 displaced.map_or(Ok(()), |_| Err(Rejected::NoPath))
             }
         }
+    }
+
+    /// Sends a packet back where one came from, as far as that has earned it.
+    ///
+    /// What has not been earned goes the best way instead, which is one that was proven. A HELLO that
+    /// asks for a path to be confirmed has to go there, and is cut down to an ECHO, the answer to
+    /// which confirms as well.
+    fn answer(
+        &mut self,
+        now: Instant,
+        mut packet: Outgoing,
+        path: Path,
+        transmit: &mut impl Transmit,
+    ) -> Result<(), Rejected> {
+        let (tables, relayed) = (&self.shared.tables, self.at_hand_relayed);
+        if self.peers.is_proven(tables, packet.to, path.remote, relayed) {
+            return self.seal_and_send(packet, path, transmit);
+        }
+        if self.allowances.spend(now, path.remote, HEADER_LEN + packet.body.len()) {
+            return self.seal_and_send(packet, path, transmit);
+        }
+        if packet.verb != Verb::Hello {
+            let known = packet.seal == Seal::Peer;
+            let best = self.way_to(now, packet.to).filter(|_| known).ok_or(Rejected::Unproven)?;
+            return self.seal_and_send(packet, best, transmit);
+        }
+        if !self.peers.takes_echo(packet.to) || !self.allowances.spend(now, path.remote, HEADER_LEN)
+        {
+            return Err(Rejected::Unproven);
+        }
+        (packet.verb, packet.body) = (Verb::Echo, Vec::new());
+        self.seal_and_send(packet, path, transmit)
     }
 
     /// Sends what waited and can be sent by now; returns whether anything was.

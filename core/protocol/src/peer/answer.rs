@@ -32,7 +32,7 @@ impl Peers {
         if HEADER_LEN + body.len() > PACKET_LEN_MAX {
             return Err(Rejected::TooLong);
         }
-        ctx.out.send_on(rx.path, rx.from, Verb::Ok, body);
+        ctx.out.answer_on(rx.path, rx.from, Verb::Ok, body);
         Ok(())
     }
 
@@ -64,7 +64,7 @@ impl Peers {
         }
         if !found.is_empty() {
             let body = whois::write_reply(rx.packet_id, found);
-            ctx.out.send_on(rx.path, rx.from, Verb::Ok, body);
+            ctx.out.answer_on(rx.path, rx.from, Verb::Ok, body);
         }
         Ok(())
     }

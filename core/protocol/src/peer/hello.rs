@@ -10,7 +10,9 @@ use crate::address::Address;
 use crate::endpoint::{Path, Scope};
 use crate::error::Rejected;
 use crate::identity::Identity;
-use crate::limits::{HEADER_LEN, PACKET_LEN_MAX, PROTOCOL_VERSION_MIN};
+use crate::limits::{
+    AMPLIFICATION_MAX, HEADER_LEN, MOONS_MAX, PACKET_LEN_MAX, PHYSICAL_MTU, PROTOCOL_VERSION_MIN,
+};
 use crate::outbox::{Ctx, Received};
 use crate::peer::{Peers, is_usable};
 use crate::roots::Roots;
@@ -52,6 +54,12 @@ impl SourcePrefix {
 /// Sends HELLO to the physical address `remote`, from all sockets: which of them reaches it is
 /// what a HELLO finds out.
 pub(super) fn greet(ctx: &mut Ctx<'_>, roots: &Roots, to: Address, remote: SocketAddr) {
+    let body = write(ctx, roots, remote);
+    ctx.out.send_on(Path::from_all(remote), to, Verb::Hello, body);
+}
+
+/// Returns the body of a HELLO to `remote`.
+pub(super) fn write(ctx: &Ctx<'_>, roots: &Roots, remote: SocketAddr) -> Vec<u8> {
     let planet = roots.planet();
     let hello = Hello {
         version: Version::OURS,
@@ -60,8 +68,7 @@ pub(super) fn greet(ctx: &mut Ctx<'_>, roots: &Roots, to: Address, remote: Socke
         sent_to: Some(remote),
         planet: Some(WorldRevision { id: planet.id, timestamp: planet.timestamp }),
     };
-    let (body, _) = hello.write(&roots.announced_moons());
-    ctx.out.send_on(Path::from_all(remote), to, Verb::Hello, body);
+    hello.write(&roots.announced_moons()).0
 }
 
 impl Peers {
@@ -96,7 +103,7 @@ impl Peers {
             Err(Rejected::IdentityCollision) => {
                 let keys = self.agree_with_stranger(ctx, path, &hello.identity, packet)?;
                 let body = reply::error(Verb::Hello, packet_id, ErrorCode::IdentityCollision, None);
-                ctx.out.send_to_newcomer(path, from, keys, Verb::Error, body);
+                ctx.out.answer_newcomer(path, from, keys, Verb::Error, body);
                 return Err(Rejected::IdentityCollision);
             }
             Err(rejected) => return Err(rejected),
@@ -186,23 +193,24 @@ impl Peers {
         let view = ctx.tables.peer(rx.from).ok_or(Rejected::UnknownSender)?;
         let mut tail = rx.body.get(tail_at..).unwrap_or_default().to_vec();
         suite::mask_hello_tail(&view.keys, rx.packet_id, &mut tail);
-        let worlds = newer_worlds(roots, hello.planet, read_moons(&tail)?);
-
-        // Peers of these versions do not expect to be told their port.
-        let port = if hello.version.protocol < 5 { 0 } else { rx.path.remote.port() };
-        let reply = HelloReply {
-            timestamp: hello.timestamp,
-            version: Version::OURS,
-            seen_at: Some(SocketAddr::new(rx.path.remote.ip(), port)),
-            worlds: &worlds,
-        };
-        let body = reply.write(rx.packet_id);
+        let moons = read_moons(&tail)?.take(MOONS_MAX).collect();
+        let asked = Asked { packet_id: rx.packet_id, hello: *hello, moons };
+        let mut body = asked.answer(rx.path.remote, &newer_worlds(roots, &asked));
+        // Half of what an address that has proven nothing has earned; the rest is for asking it to.
+        let earned = AMPLIFICATION_MAX * (HEADER_LEN + rx.body.len()) / 2;
+        let too_long = HEADER_LEN + body.len() > earned.min(PHYSICAL_MTU);
+        if too_long && !self.is_proven(ctx.tables, rx.from, rx.path.remote, rx.hops > 0) {
+            body = asked.answer(rx.path.remote, &[]);
+            if let Some(peer) = self.peers.get_mut(&rx.from) {
+                peer.owed_worlds = Some(Box::new(asked));
+            }
+        }
         // Sealed for what was known before this HELLO: to a newcomer with suite 1.
         if view.takes_aes {
-            ctx.out.send_on(rx.path, rx.from, Verb::Ok, body);
+            ctx.out.answer_on(rx.path, rx.from, Verb::Ok, body);
         } else {
             let keys = Arc::clone(&view.keys);
-            ctx.out.send_to_newcomer(rx.path, rx.from, keys, Verb::Ok, body);
+            ctx.out.answer_newcomer(rx.path, rx.from, keys, Verb::Ok, body);
         }
         if !self.is_latest(rx.from, hello.timestamp) {
             self.ask_back(ctx, roots, rx);
@@ -213,6 +221,16 @@ impl Peers {
         }
         self.announced(ctx, rx.from, hello.version);
         Ok(())
+    }
+
+    /// Sends a peer the worlds that were too long for its HELLO's answer before it had proven its
+    /// path.
+    pub(super) fn pay_worlds(&mut self, ctx: &mut Ctx<'_>, roots: &Roots, rx: &Received<'_>) {
+        let owed = self.peers.get_mut(&rx.from).and_then(|peer| peer.owed_worlds.take());
+        if let Some(asked) = owed {
+            let body = asked.answer(rx.path.remote, &newer_worlds(roots, &asked));
+            ctx.out.answer_on(rx.path, rx.from, Verb::Ok, body);
+        }
     }
 
     /// Returns whether a HELLO was written after every earlier one of the same peer.
@@ -338,20 +356,40 @@ fn check_claim(hello: &Hello, source: Address) -> Result<(), Rejected> {
     Ok(())
 }
 
+/// A HELLO, as far as its answer depends on it.
+#[derive(Debug)]
+pub(super) struct Asked {
+    packet_id: u64,
+    hello: Hello,
+    moons: Vec<WorldRevision>,
+}
+
+impl Asked {
+    /// Returns the body of the OK to a HELLO that came from `remote`.
+    fn answer(&self, remote: SocketAddr, worlds: &[u8]) -> Vec<u8> {
+        // Peers of these versions do not expect to be told their port.
+        let port = if self.hello.version.protocol < 5 { 0 } else { remote.port() };
+        let reply = HelloReply {
+            timestamp: self.hello.timestamp,
+            version: Version::OURS,
+            seen_at: Some(SocketAddr::new(remote.ip(), port)),
+            worlds,
+        };
+        reply.write(self.packet_id)
+    }
+}
+
 /// Returns the worlds in force here of which a peer has an earlier revision, one after the other.
 ///
 /// Only the planet in force and moons the peer names are told.
-fn newer_worlds(
-    roots: &Roots,
-    planet: Option<WorldRevision>,
-    moons: impl Iterator<Item = WorldRevision>,
-) -> Vec<u8> {
+fn newer_worlds(roots: &Roots, asked: &Asked) -> Vec<u8> {
     let is_newer = |world: &World, theirs: WorldRevision| {
         world.id == theirs.id && world.timestamp > theirs.timestamp
     };
-    let planet = planet.filter(|&theirs| theirs.id != 0 && is_newer(roots.planet(), theirs));
-    let theirs: Vec<WorldRevision> = moons.collect();
-    let moons = roots.moons().filter(|moon| theirs.iter().any(|&theirs| is_newer(moon, theirs)));
+    let planet =
+        asked.hello.planet.filter(|&theirs| theirs.id != 0 && is_newer(roots.planet(), theirs));
+    let moons =
+        roots.moons().filter(|moon| asked.moons.iter().any(|&theirs| is_newer(moon, theirs)));
 
     let mut worlds = Vec::new();
     for world in planet.map(|_| roots.planet()).into_iter().chain(moons) {

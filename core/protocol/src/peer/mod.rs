@@ -46,7 +46,7 @@ use crate::limits::{
 };
 use crate::outbox::{Ctx, Directory, Received};
 use crate::peer::gates::{Budget, Budgets, Gate, PushGate};
-use crate::peer::hello::SourcePrefix;
+use crate::peer::hello::{Asked, SourcePrefix};
 use crate::peer::introduce::Introductions;
 use crate::peer::keepalive::Schedule;
 use crate::peer::path::{Arrival, Paths};
@@ -77,6 +77,8 @@ pub struct Peer {
     selected: Option<Path>,
     /// What it announced in HELLO or OK(HELLO).
     version: Option<Version>,
+    /// The HELLO whose answer lacked worlds, because its path had proven nothing.
+    owed_worlds: Option<Box<Asked>>,
     /// The latest time a HELLO of it was written, by its own clock.
     hello_at: Option<UnixMillis>,
     known_since: Instant,
@@ -110,6 +112,7 @@ impl Peer {
             paths: Paths::default(),
             selected: None,
             version: None,
+            owed_worlds: None,
             hello_at: None,
             known_since: now,
             is_asleep: false,
@@ -283,7 +286,10 @@ impl Peers {
         let is_usable = || is_usable(ctx.tables, roots, rx.from, rx.path.remote.ip());
         match peer.paths.arrived(ctx.now, rx.path, rx.verb == Verb::Ok, is_usable) {
             Arrival::Refreshed | Arrival::Redundant | Arrival::Refused => {}
-            Arrival::Learned => self.schedule.wake(ctx.now),
+            Arrival::Learned => {
+                self.schedule.wake(ctx.now);
+                self.pay_worlds(ctx, roots, rx);
+            }
             Arrival::Unconfirmed => self.confirm(ctx, roots, rx),
         }
     }
@@ -291,8 +297,25 @@ impl Peers {
     /// Asks a peer to answer on a path that is not known.
     fn confirm(&mut self, ctx: &mut Ctx<'_>, roots: &Roots, rx: &Received<'_>) {
         if self.confirmations.pass(ctx.now, rx.path) {
-            hello::greet(ctx, roots, rx.from, rx.path.remote);
+            let body = hello::write(ctx, roots, rx.path.remote);
+            ctx.out.answer_on(rx.path, rx.from, Verb::Hello, body);
         }
+    }
+
+    /// Returns whether the peer at `to`, or a root that relays for it, has answered from `remote`.
+    #[must_use]
+    pub fn is_proven(
+        &self,
+        tables: &Tables,
+        to: Address,
+        remote: SocketAddr,
+        relayed: bool,
+    ) -> bool {
+        let relays = tables.upstreams.iter().filter(|_| relayed);
+        core::iter::once(&to)
+            .chain(relays)
+            .filter_map(|address| self.peers.get(address))
+            .any(|peer| peer.paths.iter().any(|known| known.path().remote == remote))
     }
 
     /// Tells the data plane and the host how `address` is reached, if that has changed.

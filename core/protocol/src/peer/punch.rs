@@ -114,12 +114,17 @@ impl Peers {
     /// Asks a peer to answer on `path`, with the least that it understands: ECHO from the path's
     /// socket, or HELLO from all if it may not know ECHO (spec 02 §4.4).
     pub(super) fn probe(&self, ctx: &mut Ctx<'_>, roots: &Roots, to: Address, path: Path) {
-        let version = self.peers.get(&to).and_then(|peer| peer.version);
-        if version.is_some_and(takes_echo) {
+        if self.takes_echo(to) {
             ctx.out.send_on(path, to, Verb::Echo, Vec::new());
         } else {
             hello::greet(ctx, roots, to, path.remote);
         }
+    }
+
+    /// Returns whether the peer at `address` is known to answer ECHO.
+    #[must_use]
+    pub fn takes_echo(&self, address: Address) -> bool {
+        self.peers.get(&address).and_then(|peer| peer.version).is_some_and(takes_echo)
     }
 
     /// Tells a peer that shares a network with this node where this node is, if that is due.
@@ -130,7 +135,8 @@ impl Peers {
         rx: &Received<'_>,
     ) {
         let Some(peer) = self.peers.get_mut(&rx.from) else { return };
-        if !peer.is_due_a_push(ctx.now, rx.hops) {
+        let is_known = peer.paths.iter().any(|known| known.path() == rx.path);
+        if !peer.is_due_a_push(ctx.now, rx.hops) || rx.hops == 0 && !is_known {
             return;
         }
         peer.told = Some(ctx.now);
@@ -141,7 +147,7 @@ impl Peers {
         let per_packet = (PUSH_LEN_MAX - HEADER_LEN - 2) / RECORD_LEN_MAX;
         for addresses in addresses.chunks(per_packet) {
             let body = push_paths::write(addresses);
-            ctx.out.send_on(rx.path, rx.from, Verb::PushDirectPaths, body);
+            ctx.out.answer_on(rx.path, rx.from, Verb::PushDirectPaths, body);
         }
     }
 

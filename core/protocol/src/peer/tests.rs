@@ -137,7 +137,9 @@ impl Host {
     /// Notes what was sent and has it answered.
     fn settle(&mut self) {
         while let Some(packet) = self.out.packets.pop_front() {
-            let Route::Direct(path) = packet.route else { panic!("{packet:?}") };
+            let (Route::Direct(path) | Route::Back(path)) = packet.route else {
+                panic!("{packet:?}")
+            };
             let time = self.now.as_micros() / 1_000;
             self.sent.push((time, packet.to, packet.verb, path.remote.to_string()));
             let Some(&round_trip) = self.answering.get(&packet.to) else { continue };

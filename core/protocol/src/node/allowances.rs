@@ -1,0 +1,124 @@
+//! How much is said to addresses that have not shown that they are whose they seem.
+//!
+//! Anybody can send a datagram in another's name and have the answer hit the other. So an address
+//! from which nobody has answered anything gets at most [three bytes](AMPLIFICATION_MAX) for each
+//! it sent, and never a longer packet than one datagram.
+
+use core::net::SocketAddr;
+use std::collections::BTreeMap;
+
+use crate::limits::{
+    ALLOWANCE_PERIOD, ALLOWANCES_MAX, AMPLIFICATION_MAX, PACKET_LEN_MAX, PHYSICAL_MTU,
+};
+use crate::time::Instant;
+
+/// What such addresses may still be sent.
+#[derive(Debug)]
+pub(super) struct Allowances {
+    turned: Instant,
+    /// Bytes left, by address; the older generation is forgotten when it is a period old.
+    current: BTreeMap<SocketAddr, usize>,
+    previous: BTreeMap<SocketAddr, usize>,
+    /// What came last, as long as nothing was said to it.
+    at_hand: Option<(SocketAddr, usize)>,
+}
+
+impl Allowances {
+    pub(super) const fn new() -> Self {
+        Self {
+            turned: Instant::ZERO,
+            current: BTreeMap::new(),
+            previous: BTreeMap::new(),
+            at_hand: None,
+        }
+    }
+
+    /// Takes note of `len` bytes that came from `remote`.
+    ///
+    /// What came before and was not answered is forgotten, so that nothing is written down for
+    /// whom nothing is said to.
+    pub(super) const fn earn(&mut self, remote: SocketAddr, len: usize) {
+        self.at_hand = Some((remote, len));
+    }
+
+    /// Returns whether `remote` may be sent a packet of `len` bytes, and if so, spends them.
+    pub(super) fn spend(&mut self, now: Instant, remote: SocketAddr, len: usize) -> bool {
+        if now.since(self.turned) >= ALLOWANCE_PERIOD {
+            self.previous = core::mem::take(&mut self.current);
+            self.turned = now;
+        }
+        let earned = self.at_hand.take_if(|(from, _)| *from == remote).map_or(0, |(_, len)| len);
+        let kept = self.current.get(&remote).copied();
+        let kept = kept.or_else(|| self.previous.remove(&remote)).unwrap_or(0);
+        let left = (kept + AMPLIFICATION_MAX * earned).min(AMPLIFICATION_MAX * PACKET_LEN_MAX);
+        let is_enough = len <= left.min(PHYSICAL_MTU);
+        let left = if is_enough { left - len } else { left };
+        // Whoever finds the table full has what it sent just before, and for one answer only.
+        if self.current.len() < ALLOWANCES_MAX || self.current.contains_key(&remote) {
+            self.current.insert(remote, left);
+        }
+        is_enough
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn remote(number: u64) -> SocketAddr {
+        SocketAddr::from(([192, 0, (number >> 8) as u8, number as u8], 9993))
+    }
+
+    #[test]
+    fn what_was_not_spent_is_left_for_the_next_answer() {
+        let mut allowances = Allowances::new();
+
+        allowances.earn(remote(1), 100);
+        assert!(allowances.spend(Instant::ZERO, remote(1), 100));
+        assert!(!allowances.spend(Instant::ZERO, remote(1), 201));
+        assert!(allowances.spend(Instant::ZERO, remote(1), 200));
+        assert!(!allowances.spend(Instant::ZERO, remote(1), 1));
+        assert!(!allowances.spend(Instant::ZERO, remote(2), 1));
+    }
+
+    #[test]
+    fn a_packet_of_several_datagrams_is_never_allowed() {
+        let mut allowances = Allowances::new();
+        allowances.earn(remote(1), PACKET_LEN_MAX);
+
+        assert!(!allowances.spend(Instant::ZERO, remote(1), PHYSICAL_MTU + 1));
+        assert!(allowances.spend(Instant::ZERO, remote(1), PHYSICAL_MTU));
+    }
+
+    proptest! {
+        /// Whatever is received and said, in whatever order: nobody gets more than three times
+        /// what it sent, and the table stays bounded.
+        #[test]
+        fn nobody_gets_more_than_its_due(
+            steps in prop::collection::vec((0_u64..20, 1_usize..1_500, any::<bool>(), 0_u64..9), 0..400),
+            crowd in prop::sample::select(vec![0, ALLOWANCES_MAX as u64 + 10]),
+        ) {
+            let mut allowances = Allowances::new();
+            let mut now = Instant::ZERO;
+            for number in 0..crowd {
+                allowances.earn(remote(1_000 + number), 50);
+                allowances.spend(now, remote(1_000 + number), 1);
+            }
+            let mut account = BTreeMap::<u64, (usize, usize)>::new();
+            for (number, len, is_earned, secs) in steps {
+                now = now + core::time::Duration::from_secs(secs);
+                let (earned, spent) = account.entry(number).or_default();
+                if is_earned {
+                    allowances.earn(remote(number), len);
+                    *earned += len;
+                } else if allowances.spend(now, remote(number), len) {
+                    *spent += len;
+                }
+                prop_assert!(*spent <= 3 * *earned);
+                prop_assert!(allowances.current.len() <= ALLOWANCES_MAX);
+            }
+        }
+    }
+}
