@@ -98,6 +98,15 @@ pub(crate) fn echo(file: &Value, report: &mut Report) {
                     waits_for_an_identity(file, case, Some(answer));
                 });
             }
+            elsewhere @ "ECHO from a new IP" => {
+                let reason = "so few bytes are worth an answer and an ECHO, and no HELLO besides";
+                report.stricter(elsewhere, reason, || {
+                    let mut sent = stimulate(&mut root, case);
+                    let asks_back = sent.pop().unwrap().packet.unwrap();
+                    assert_eq!((asks_back.verb, asks_back.payload.len()), (verbs::ECHO, 0));
+                    assert_all_sent(&root, &list(case, "sends")[..1], sent);
+                });
+            }
             other => report.case(other, || {
                 let sent = stimulate(&mut root, case);
                 assert_sends(&root, case, sent);
