@@ -52,6 +52,9 @@ pub enum StoreKey {
     WantedMoon(MoonId),
     /// A network's cached configuration: a dictionary, or one newline while there is none.
     Network(NetworkId),
+    /// What the user allows a network: [`Settings`](crate::settings::Settings) as text. A node
+    /// leaves reading and writing them to its host, and removes them when the network is left.
+    NetworkSettings(NetworkId),
     /// A peer's identity and addresses (spec 02 §12).
     Peer(Address),
     /// A network this node controls: JSON (spec 04 §6.1).

@@ -144,6 +144,10 @@ pub const SSO_PROVIDER_LEN_MAX: usize = 63;
 /// more are refused.
 pub const SETTINGS_PREFIXES_MAX: usize = 256;
 
+/// How long after the end of a log-in the controller is asked what it makes of it: its clock may
+/// be behind.
+pub const LOGIN_EXPIRY_SLACK: Duration = Duration::from_secs(1);
+
 /// Protocol version this node announces (spec 02 §2.13).
 pub const PROTOCOL_VERSION: u8 = 12;
 

@@ -17,6 +17,7 @@ use crate::identity::SecretIdentity;
 use crate::rng::Rng;
 use crate::suite::PeerKeys;
 use crate::time::{Instant, UnixMillis};
+use crate::transmit::Frame;
 use crate::verb::Verb;
 
 /// What every method of a subsystem is given.
@@ -121,6 +122,31 @@ pub struct OwnedFrame {
     pub ethertype: u16,
     /// What follows the Ethernet header.
     pub payload: Vec<u8>,
+}
+
+impl OwnedFrame {
+    /// Copies a frame.
+    #[must_use]
+    pub fn new(network: NetworkId, frame: Frame<'_>) -> Self {
+        Self {
+            network,
+            destination: frame.destination,
+            source: frame.source,
+            ethertype: frame.ethertype,
+            payload: frame.payload.to_vec(),
+        }
+    }
+
+    /// Lends the frame.
+    #[must_use]
+    pub fn as_frame(&self) -> Frame<'_> {
+        Frame {
+            destination: self.destination,
+            source: self.source,
+            ethertype: self.ethertype,
+            payload: &self.payload,
+        }
+    }
 }
 
 impl Outbox {

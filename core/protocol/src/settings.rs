@@ -95,24 +95,28 @@ impl Settings {
     /// Returns the lines that say so.
     #[must_use]
     pub fn to_text(&self) -> String {
-        self.merged_into("")
+        let flag = |on: bool| if on { "1" } else { "0" }.to_owned();
+        let values =
+            [self.managed.to_string(), flag(self.global), flag(self.default_route), flag(self.dns)];
+        KEYS.iter().zip(values).map(|(key, value)| format!("{key}={value}\n")).collect()
     }
 
     /// Returns `text` with the lines that say so in place of those that said otherwise, and all
     /// other lines as they are.
     #[must_use]
-    pub fn merged_into(&self, text: &str) -> String {
-        let is_ours =
-            |line: &&str| line.split_once('=').is_some_and(|(key, _)| KEYS.contains(&key));
-        let flag = |on: bool| if on { "1" } else { "0" }.to_owned();
-        let values =
-            [self.managed.to_string(), flag(self.global), flag(self.default_route), flag(self.dns)];
-
-        let mut lines: Vec<_> =
-            KEYS.iter().zip(values).map(|(key, value)| format!("{key}={value}\n")).collect();
-        let others = text.split(['\r', '\n']).filter(|line| !line.is_empty() && !is_ours(line));
-        lines.extend(others.map(|line| format!("{line}\n")));
-        lines.concat()
+    pub fn merged_into(&self, text: &[u8]) -> Vec<u8> {
+        let is_ours = |line: &[u8]| {
+            let value = |key: &&str| line.strip_prefix(key.as_bytes());
+            KEYS.iter().filter_map(value).any(|value| value.starts_with(b"="))
+        };
+        let mut merged = self.to_text().into_bytes();
+        for line in text.split(|byte| matches!(byte, b'\r' | b'\n')) {
+            if !line.is_empty() && !is_ours(line) {
+                merged.extend_from_slice(line);
+                merged.push(b'\n');
+            }
+        }
+        merged
     }
 }
 
@@ -222,12 +226,12 @@ mod tests {
     fn lines_of_others_are_kept() {
         let settings = Settings { managed: only(&["10.0.0.0/8"]), ..Settings::default() };
 
-        let text = settings.merged_into("# mine\nallowDNS=1\nfuture=x\\ey\nallowDNS=0\n");
+        let text = settings.merged_into(b"# mine\nallowDNS=1\nfuture=\xff\nallowDNS=0\n");
 
         assert_eq!(
             text,
-            "allowManaged=10.0.0.0/8\nallowGlobal=0\nallowDefault=0\nallowDNS=0\n\
-             # mine\nfuture=x\\ey\n"
+            b"allowManaged=10.0.0.0/8\nallowGlobal=0\nallowDefault=0\nallowDNS=0\n\
+              # mine\nfuture=\xff\n"
         );
         assert_eq!(settings.merged_into(&text), text);
     }
@@ -257,9 +261,9 @@ mod tests {
             let managed = Managed::Only(prefixes.collect());
             let settings = Settings { managed, global, default_route, dns };
 
-            let text = settings.merged_into(&other);
+            let text = settings.merged_into(other.as_bytes());
 
-            prop_assert_eq!(Settings::from_text(text.as_bytes()), Ok(settings));
+            prop_assert_eq!(Settings::from_text(&text), Ok(settings));
         }
 
         #[test]

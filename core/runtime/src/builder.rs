@@ -130,7 +130,14 @@ impl Builder {
         let machine = machine.await.map_err(|_| StartError::Runtime)?;
 
         let records = Arc::new(Records::new(self.home.clone()));
-        let watch = if self.controller { Some(Watch::start(Arc::clone(&records))?) } else { None };
+        let watch = match Watch::start(Arc::clone(&records), self.controller) {
+            Ok(watch) => Some(watch),
+            Err(error) if self.controller => return Err(error.into()),
+            Err(error) => {
+                log::warn!(error:%; "edited settings of networks take effect at the next start");
+                None
+            }
+        };
         let (requests, received) = mpsc::channel(REQUESTS_MAX);
         let (alive, running) = watch::channel(());
         let events = Arc::new(Events::default());
@@ -153,8 +160,17 @@ impl Builder {
         };
         let node = Node::new(state.identity, config, seed()?, now, unix);
         let host = Host::start(machine);
-        let driver =
-            Driver { node, clock, sockets, host, records, watch, requests: received, events };
+        let driver = Driver {
+            node,
+            clock,
+            sockets,
+            host,
+            records,
+            watch,
+            controller: self.controller,
+            requests: received,
+            events,
+        };
         tokio::spawn(async move {
             driver.run().await;
             drop(alive);

@@ -48,7 +48,7 @@ pub enum ControllerError {
     Randomness(getrandom::Error),
     /// The running node could not be told.
     #[error(transparent)]
-    Request(RequestError),
+    Request(#[from] RequestError),
 }
 
 /// How a new network shall be.

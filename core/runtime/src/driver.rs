@@ -14,9 +14,9 @@ use tokio::sync::mpsc;
 use tokio::time::Sleep;
 use zt_protocol::address::{Address, Mac, MoonId, NetworkId};
 use zt_protocol::command::{Command, CommandError};
-use zt_protocol::event::{self, StoreKey};
+use zt_protocol::event::{self, NetworkStatus, Standing, StoreKey};
 use zt_protocol::node::Node;
-use zt_protocol::plan::TunPlan;
+use zt_protocol::plan::PlanChange;
 use zt_protocol::settings::Settings;
 use zt_protocol::time::Instant;
 use zt_protocol::transmit::PortMode;
@@ -26,6 +26,7 @@ use crate::clock::Clock;
 use crate::events::{Closing, Event, Events};
 use crate::host::Host;
 use crate::limits::{GROUPS_REFRESH, LOCAL_ADDRESSES_REFRESH};
+use crate::plans::Plans;
 use crate::port::{Attached, HostBatch, Port, Ports};
 use crate::request::{Losses, Request, RequestError};
 use crate::store::{Records, Saver, Watch};
@@ -39,8 +40,10 @@ pub(crate) struct Driver {
     pub(crate) sockets: Sockets,
     pub(crate) host: Host,
     pub(crate) records: Arc<Records>,
-    /// `None` if this node controls no networks.
+    /// `None` if files that others edit go unnoticed.
     pub(crate) watch: Option<Watch>,
+    /// Whether the node controls the networks there are records of.
+    pub(crate) controller: bool,
     pub(crate) requests: mpsc::Receiver<Request>,
     pub(crate) events: Arc<Events>,
 }
@@ -53,11 +56,13 @@ struct Running {
     received: ReceiveBatch,
     out: GsoQueue,
     ports: Ports,
+    plans: Plans,
     from_host: HostBatch,
     host: Host,
     records: Arc<Records>,
     saver: Saver,
     watch: Option<Watch>,
+    controller: bool,
     requests: mpsc::Receiver<Request>,
     events: Arc<Events>,
     timer: Timer,
@@ -78,7 +83,7 @@ enum Ready {
     Request(Request),
     /// All handles are gone.
     Abandoned,
-    /// Records somebody may have written.
+    /// Records and settings somebody may have written.
     Touched(Vec<StoreKey>),
 }
 
@@ -96,11 +101,13 @@ impl Driver {
             received: ReceiveBatch::new(),
             out: GsoQueue::default(),
             ports: Ports::default(),
+            plans: Plans::default(),
             from_host: HostBatch::new(),
             host: self.host,
             records: self.records,
             saver,
             watch: self.watch,
+            controller: self.controller,
             requests: self.requests,
             events: self.events,
             timer: Timer::new(),
@@ -151,7 +158,7 @@ impl Running {
         for peer in self.records.home().peers() {
             self.command(now, Command::LoadPeer(peer));
         }
-        if self.watch.is_some() {
+        if self.controller {
             let keys = self.records.list().unwrap_or_else(|error| {
                 log::error!(error:%; "the controller's networks cannot be read");
                 Vec::new()
@@ -184,13 +191,13 @@ impl Running {
         match event {
             event::Event::Store { key, value } => self.saver.save(key, value),
             event::Event::Network(status) => {
-                let plan = TunPlan::new(&status, &Settings::default());
-                self.ports.configure(status.id, &plan);
-                self.ports_changed();
-                self.events.push(Event::Network(status));
+                let change = self.plans.ask(&status);
+                self.replan(status.id, change);
+                self.report(*status);
             }
             event::Event::NetworkLeft(network) => {
                 self.ports.detach(network);
+                self.plans.remove(network);
                 self.ports_changed();
                 self.events.push(Event::NetworkLeft(network));
             }
@@ -209,10 +216,39 @@ impl Running {
         }
     }
 
+    /// Carries out a plan as far as it is news, and tells the host.
+    fn replan(&mut self, network: NetworkId, change: PlanChange) {
+        if change == PlanChange::Nothing {
+            return;
+        }
+        if let Some(plan) = self.plans.plan(network) {
+            self.ports.configure(network, plan);
+            let plan = Box::new(plan.clone());
+            self.events.push(Event::Plan { network, plan, change });
+        }
+        self.ports_changed();
+    }
+
     /// Tells those who depend on the networks' interfaces, addresses and routes about them.
     fn ports_changed(&mut self) {
         self.sockets.set_virtual_addresses(self.ports.addresses());
         self.host.set(self.ports.wishes());
+    }
+
+    fn report(&self, status: NetworkStatus) {
+        self.events.push(Event::Network(Box::new(self.as_seen(status))));
+    }
+
+    /// Returns a network's status with what only the host can know.
+    fn as_seen(&self, status: NetworkStatus) -> NetworkStatus {
+        let lost = self.ports.is_lost(status.id);
+        let standing = if lost { Standing::PortError } else { status.standing };
+        NetworkStatus { standing, ..status }
+    }
+
+    /// Returns what the node knows of a network, if it is joined.
+    fn network(&self, network: NetworkId) -> Option<NetworkStatus> {
+        self.node.networks().into_iter().find(|status| status.id == network)
     }
 
     /// Waits for something to do.
@@ -294,7 +330,7 @@ impl Running {
 
     async fn take_frames(&mut self, now: Instant, network: NetworkId) {
         let Some(mode) = self.ports.read(network, &mut self.from_host) else {
-            self.events.push(Event::InterfaceLost(network));
+            self.lose(network);
             return;
         };
         while let Some(bytes) = self.from_host.next() {
@@ -321,9 +357,23 @@ impl Running {
         }
     }
 
-    /// Hands the node those records that others have written.
+    /// Takes in that the interface of a network is gone.
+    fn lose(&mut self, network: NetworkId) {
+        self.ports_changed();
+        self.events.push(Event::InterfaceLost(network));
+        if let Some(status) = self.network(network) {
+            self.report(status);
+        }
+    }
+
+    /// Takes in those records and settings that others have written.
     fn reload(&mut self, now: Instant, keys: &[StoreKey]) {
         for &key in keys {
+            if let StoreKey::NetworkSettings(network) = key {
+                let change = self.plans.allow(network, self.load_settings(network));
+                self.replan(network, change);
+                continue;
+            }
             match self.records.changed(key) {
                 Ok(Some(json)) => self.load_record(now, key, json),
                 Ok(None) => {}
@@ -340,11 +390,12 @@ impl Running {
             StoreKey::ControllerMember(network, member) => {
                 Command::LoadControllerMember { network, member, json }
             }
-            // Nobody but the node writes these.
+            // Nobody but the node writes these, or they are no business of the node's.
             StoreKey::Planet
             | StoreKey::Moon(_)
             | StoreKey::WantedMoon(_)
             | StoreKey::Network(_)
+            | StoreKey::NetworkSettings(_)
             | StoreKey::Peer(_) => return,
         };
         if let Err(error) = self.try_command(now, command) {
@@ -370,6 +421,30 @@ impl Running {
                 let left = self.try_command(now, Command::Deorbit(moon));
                 let _ = reply.send(left.map_err(RequestError::Refused));
             }
+            Request::Subscribe { network, group, reply } => {
+                let subscribed = self.try_command(now, Command::Subscribe { network, group });
+                let _ = reply.send(subscribed.map_err(RequestError::Refused));
+            }
+            Request::Unsubscribe { network, group, reply } => {
+                let ended = self.try_command(now, Command::Unsubscribe { network, group });
+                let _ = reply.send(ended.map_err(RequestError::Refused));
+            }
+            Request::Settings { network, reply } => {
+                let settings = self.plans.settings(network).cloned();
+                let _ = reply.send(settings.map_or_else(
+                    || self.records.home().settings(network).map_err(RequestError::Home),
+                    Ok,
+                ));
+            }
+            Request::Plan { network, reply } => {
+                let plan = self.plans.plan(network).cloned();
+                let _ = reply.send(plan.ok_or(CommandError::NotJoined(network).into()));
+            }
+            Request::WouldAllow { frame, peer, direction, reply } => {
+                let (network, frame) = (frame.network, frame.as_frame());
+                let explained = self.node.would_allow(network, peer, frame, direction);
+                let _ = reply.send(explained.map_err(RequestError::Rejected));
+            }
             Request::Packets { network, reply } => {
                 let packets = self.ports.open_packets(network);
                 let _ = reply.send(packets.ok_or(RequestError::NotPackets(network)));
@@ -381,7 +456,10 @@ impl Running {
             Request::Status(reply) => drop(reply.send(self.node.status(now))),
             Request::Worlds(reply) => drop(reply.send(self.node.worlds(now))),
             Request::Peers(reply) => drop(reply.send(self.node.peers(now))),
-            Request::Networks(reply) => drop(reply.send(self.node.networks())),
+            Request::Networks(reply) => {
+                let statuses = self.node.networks().into_iter();
+                let _ = reply.send(statuses.map(|status| self.as_seen(status)).collect());
+            }
             Request::Drops(reply) => drop(reply.send((self.node.drops().clone(), self.losses()))),
             Request::Stop => {}
         }
@@ -392,20 +470,42 @@ impl Running {
         let mac = Mac::of_member(self.node.status(now).address, network);
         // An interface is of no use to a network that is not joined, but a network joined without
         // the interface asked for would be a surprise.
+        let was_lost = self.ports.is_lost(network);
         for change in self.ports.forget_groups(network) {
             self.command(now, change);
         }
         self.ports.detach(network);
-        let attached = Attached::open(port, network, mac)?;
+        let attached = match Attached::open(port, network, mac) {
+            Ok(attached) => attached,
+            Err(error) => {
+                if self.plans.plan(network).is_some() {
+                    self.ports.attach(network, Attached::lost());
+                    self.lose(network);
+                }
+                return Err(error.into());
+            }
+        };
         let mode = attached.mode();
         self.try_command(now, Command::Join { network, mode, cached })?;
         self.ports.attach(network, attached);
-        if let Some(status) = self.node.networks().iter().find(|status| status.id == network) {
-            self.ports.configure(network, &TunPlan::new(status, &Settings::default()));
+        if let Some(status) = self.network(network) {
+            self.plans.insert(status.clone(), self.load_settings(network));
+            self.replan(network, PlanChange::Reestablish);
+            if was_lost {
+                self.report(status);
+            }
         }
-        self.ports_changed();
         self.follow_groups(now);
         Ok(())
+    }
+
+    /// Reads what the user allows a network. What cannot be understood was meant to forbid
+    /// something, so until it can be, nothing is allowed.
+    fn load_settings(&self, network: NetworkId) -> Settings {
+        self.records.home().settings(network).unwrap_or_else(|error| {
+            log::warn!(network:%, error:%; "the network may set no addresses and no routes");
+            Settings::nothing()
+        })
     }
 
     /// Orbits a moon; the file in the home directory counts unless the caller brings one.

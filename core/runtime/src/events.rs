@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::Notify;
 use zt_protocol::address::{Address, NetworkId};
 use zt_protocol::event::NetworkStatus;
+use zt_protocol::plan::{PlanChange, TunPlan};
 
 use crate::limits::EVENTS_MAX;
 
@@ -18,6 +19,18 @@ pub enum Event {
     Online(bool),
     /// A network's status changed. Its interface, if it has one, is configured already.
     Network(Box<NetworkStatus>),
+    /// What a network means for this machine changed, because of what it asks for or of what the
+    /// user allows. An interface of the node's own is configured already; whoever made another
+    /// carries the plan out.
+    Plan {
+        /// Which network.
+        network: NetworkId,
+        /// The plan, default routes included. They count only while the node is
+        /// [online](Self::Online).
+        plan: Box<TunPlan>,
+        /// How much of it is news.
+        change: PlanChange,
+    },
     /// The network was left.
     NetworkLeft(NetworkId),
     /// The way to a peer changed.
@@ -40,7 +53,8 @@ pub enum Event {
         /// Whether it is confirmed.
         is_confirmed: bool,
     },
-    /// Somebody removed the network's interface. The node goes on without.
+    /// The network's interface is gone. The node goes on without, and the network stands at
+    /// `PORT_ERROR`, until it is joined anew.
     InterfaceLost(NetworkId),
 }
 

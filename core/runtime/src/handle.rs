@@ -4,11 +4,16 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use tokio::sync::{mpsc, oneshot, watch};
-use zt_protocol::address::{Address, MoonId, NetworkId};
+use zt_protocol::address::{Address, MoonId, MulticastGroup, NetworkId};
 use zt_protocol::error::Drops;
 use zt_protocol::event::{NetworkStatus, StoreKey};
 use zt_protocol::identity::Identity;
+use zt_protocol::outbox::OwnedFrame;
+use zt_protocol::plan::TunPlan;
+use zt_protocol::rules::{Direction, Explanation};
+use zt_protocol::settings::Settings;
 use zt_protocol::status::{NodeStatus, PeerStatus, WorldsStatus};
+use zt_protocol::transmit::Frame;
 use zt_protocol::world::World;
 
 use crate::controller::{self, ControllerError, NetworkSettings};
@@ -78,12 +83,14 @@ impl Handle {
     ///
     /// # Errors
     ///
-    /// [`RequestError`].
+    /// [`RequestError`]; the network is then not joined. Joined before, it stays so, and without a
+    /// port stands at `PORT_ERROR`.
     pub async fn join(&self, network: NetworkId, port: Port) -> Result<(), RequestError> {
         self.ask(|reply| Request::Join { network, port, reply }).await?
     }
 
-    /// Leaves a network and forgets its configuration.
+    /// Leaves a network and forgets everything about it: its configuration, what the user allowed
+    /// it, its interface and the groups subscribed to.
     ///
     /// # Errors
     ///
@@ -100,6 +107,87 @@ impl Handle {
     /// [`RequestError`].
     pub async fn packets(&self, network: NetworkId) -> Result<Packets, RequestError> {
         self.ask(|reply| Request::Packets { network, reply }).await?
+    }
+
+    /// Returns what the user allows a network, joined or not.
+    ///
+    /// # Errors
+    ///
+    /// [`RequestError`].
+    pub async fn settings(&self, network: NetworkId) -> Result<Settings, RequestError> {
+        self.ask(|reply| Request::Settings { network, reply }).await?
+    }
+
+    /// Allows a network this much and no more, at once and from now on, until it is left.
+    ///
+    /// Settings can be made before the network is joined.
+    ///
+    /// # Errors
+    ///
+    /// [`RequestError::Home`] if they cannot be saved; they are then as they were.
+    pub async fn set_settings(
+        &self,
+        network: NetworkId,
+        settings: Settings,
+    ) -> Result<(), RequestError> {
+        self.edit(move |home| Ok::<_, RequestError>(home.save_settings(network, &settings)?))
+            .await?;
+        self.reload(StoreKey::NetworkSettings(network)).await
+    }
+
+    /// Returns what a network means for this machine, as [`Event::Plan`] says when it changes.
+    ///
+    /// # Errors
+    ///
+    /// [`RequestError`].
+    pub async fn plan(&self, network: NetworkId) -> Result<TunPlan, RequestError> {
+        self.ask(|reply| Request::Plan { network, reply }).await?
+    }
+
+    /// Has multicast frames to `group` sent to this node. Twice is once.
+    ///
+    /// The groups in which managed addresses are resolved need no subscription; neither do those
+    /// the kernel has joined on an interface of the node's own.
+    ///
+    /// # Errors
+    ///
+    /// [`RequestError`].
+    pub async fn subscribe(
+        &self,
+        network: NetworkId,
+        group: MulticastGroup,
+    ) -> Result<(), RequestError> {
+        self.ask(|reply| Request::Subscribe { network, group, reply }).await?
+    }
+
+    /// Has them no longer sent. It takes the others minutes to forget.
+    ///
+    /// # Errors
+    ///
+    /// [`RequestError`].
+    pub async fn unsubscribe(
+        &self,
+        network: NetworkId,
+        group: MulticastGroup,
+    ) -> Result<(), RequestError> {
+        self.ask(|reply| Request::Unsubscribe { network, group, reply }).await?
+    }
+
+    /// Returns whether the rules of a network let a frame pass between this node and `peer`, and
+    /// why, without sending anything ([`Node::would_allow`](zt_protocol::node::Node::would_allow)).
+    ///
+    /// # Errors
+    ///
+    /// [`RequestError::Rejected`] if rules are not even asked.
+    pub async fn would_allow(
+        &self,
+        network: NetworkId,
+        peer: Address,
+        frame: Frame<'_>,
+        direction: Direction,
+    ) -> Result<Explanation, RequestError> {
+        let frame = OwnedFrame::new(network, frame);
+        self.ask(|reply| Request::WouldAllow { frame, peer, direction, reply }).await?
     }
 
     /// Waits for the next event; `None` once the node has stopped.
@@ -211,7 +299,7 @@ impl Handle {
     /// [`ControllerError`].
     pub async fn allow(&self, network: NetworkId, member: Address) -> Result<(), ControllerError> {
         self.edit(move |home| controller::allow(home, network, member)).await?;
-        self.reload(StoreKey::ControllerMember(network, member)).await
+        Ok(self.reload(StoreKey::ControllerMember(network, member)).await?)
     }
 
     /// Takes a member off a network this node controls.
@@ -221,7 +309,7 @@ impl Handle {
     /// [`ControllerError`].
     pub async fn deny(&self, network: NetworkId, member: Address) -> Result<(), ControllerError> {
         self.edit(move |home| controller::deny(home, network, member)).await?;
-        self.reload(StoreKey::ControllerMember(network, member)).await
+        Ok(self.reload(StoreKey::ControllerMember(network, member)).await?)
     }
 
     /// Stops the node and waits until its state is saved and its interfaces are gone.
@@ -240,18 +328,17 @@ impl Handle {
         answer.await.map_err(|_| RequestError::Stopped)
     }
 
-    /// Edits the controller's records on a thread that may wait for the disk.
-    async fn edit<T: Send + 'static>(
+    /// Edits files in the home directory on a thread that may wait for the disk.
+    async fn edit<T: Send + 'static, E: From<RequestError> + Send + 'static>(
         &self,
-        edit: impl FnOnce(&Home) -> Result<T, ControllerError> + Send + 'static,
-    ) -> Result<T, ControllerError> {
+        edit: impl FnOnce(&Home) -> Result<T, E> + Send + 'static,
+    ) -> Result<T, E> {
         let home = self.shared.home.clone();
         let edited = tokio::task::spawn_blocking(move || edit(&home)).await;
-        edited.unwrap_or(Err(ControllerError::Request(RequestError::Stopped)))
+        edited.unwrap_or_else(|_| Err(RequestError::Stopped.into()))
     }
 
-    async fn reload(&self, key: StoreKey) -> Result<(), ControllerError> {
-        let reloaded = self.ask(|reply| Request::Reload { key, reply }).await;
-        reloaded.and_then(|result| result).map_err(ControllerError::Request)
+    async fn reload(&self, key: StoreKey) -> Result<(), RequestError> {
+        self.ask(|reply| Request::Reload { key, reply }).await?
     }
 }

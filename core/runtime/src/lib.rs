@@ -18,9 +18,9 @@
 //! # }
 //! ```
 //!
-//! Inside, top down: `driver` is the loop, `udp` the sockets, `port` and `tun` what networks look
-//! like to this machine, `host` what else they change on it, [`store`] the home directory,
-//! [`controller`] what operators do to it.
+//! Inside, top down: `driver` is the loop, `udp` the sockets, `plans`, `port` and `tun` what
+//! networks look like to this machine, `host` what else they change on it, [`store`] the home
+//! directory, [`controller`] what operators do to it.
 
 pub mod controller;
 pub mod packets;
@@ -35,6 +35,7 @@ mod host;
 mod limits;
 #[cfg(target_os = "linux")]
 mod netlink;
+mod plans;
 mod port;
 mod request;
 mod tun;

@@ -63,6 +63,8 @@ enum Kind {
     Device(Box<Device>),
     Packets(Box<PacketPort>),
     Nothing,
+    /// There should be an interface, but there is none.
+    Lost,
 }
 
 struct PacketPort {
@@ -108,11 +110,16 @@ impl Attached {
         }
     }
 
+    /// Returns the port of a network whose interface cannot be had.
+    pub(crate) fn lost() -> Self {
+        Self { kind: Kind::Lost, plan: TunPlan::default(), groups: BTreeSet::new() }
+    }
+
     /// Returns what is exchanged.
     pub(crate) const fn mode(&self) -> PortMode {
         match &self.kind {
             Kind::Device(device) => device.mode(),
-            Kind::Packets(_) | Kind::Nothing => PortMode::L3,
+            Kind::Packets(_) | Kind::Nothing | Kind::Lost => PortMode::L3,
         }
     }
 
@@ -123,7 +130,7 @@ impl Attached {
                 log::debug!(interface:? = device.name(), error:%; "multicast groups are unknown");
                 self.groups.clone()
             }),
-            Kind::Packets(_) | Kind::Nothing => BTreeSet::new(),
+            Kind::Packets(_) | Kind::Nothing | Kind::Lost => BTreeSet::new(),
         }
     }
 
@@ -242,9 +249,14 @@ impl Ports {
             .iter()
             .filter_map(|(_, attached)| match &attached.kind {
                 Kind::Device(device) => device.name(),
-                Kind::Packets(_) | Kind::Nothing => None,
+                Kind::Packets(_) | Kind::Nothing | Kind::Lost => None,
             })
             .collect()
+    }
+
+    /// Returns whether `network` should have an interface but has none.
+    pub(crate) fn is_lost(&self, network: NetworkId) -> bool {
+        self.position(network).is_ok_and(|index| matches!(self.ports[index].1.kind, Kind::Lost))
     }
 
     /// Returns how many frames for the host had no place.
@@ -261,7 +273,7 @@ impl Ports {
             let ready = match &mut attached.kind {
                 Kind::Device(device) => device.poll_readable(cx),
                 Kind::Packets(port) => port.poll_readable(cx),
-                Kind::Nothing => Poll::Pending,
+                Kind::Nothing | Kind::Lost => Poll::Pending,
             };
             if ready.is_ready() {
                 self.next = index + 1;
@@ -281,7 +293,7 @@ impl Ports {
                 batch.source = Source::Interface;
                 if let Err(error) = device.read(&mut batch.read) {
                     log::error!(interface:? = device.name(), error:%; "the interface is gone");
-                    attached.kind = Kind::Nothing;
+                    (attached.kind, attached.plan) = (Kind::Lost, TunPlan::default());
                     return None;
                 }
             }
@@ -289,7 +301,7 @@ impl Ports {
                 batch.source = Source::Program(0);
                 batch.packets = std::mem::take(&mut port.waiting);
             }
-            Kind::Nothing => {}
+            Kind::Nothing | Kind::Lost => {}
         }
         Some(attached.mode())
     }
@@ -298,7 +310,7 @@ impl Ports {
     pub(crate) fn is_filling(&self) -> bool {
         self.ports.iter().any(|(_, attached)| match &attached.kind {
             Kind::Device(device) => device.is_filling(),
-            Kind::Packets(_) | Kind::Nothing => false,
+            Kind::Packets(_) | Kind::Nothing | Kind::Lost => false,
         })
     }
 
@@ -308,7 +320,7 @@ impl Ports {
             self.dropped += match &mut attached.kind {
                 Kind::Device(device) => device.flush().await,
                 Kind::Packets(port) => port.flush(),
-                Kind::Nothing => 0,
+                Kind::Nothing | Kind::Lost => 0,
             };
         }
     }
@@ -329,7 +341,7 @@ impl FrameSink for Ports {
         self.dropped += match &mut attached.kind {
             Kind::Device(device) => u64::from(!device.push(&frame)),
             Kind::Packets(port) => port.push(frame.payload),
-            Kind::Nothing => 0,
+            Kind::Nothing | Kind::Lost => 0,
         };
     }
 }

@@ -1,10 +1,14 @@
 //! What handles ask of the driver.
 
 use tokio::sync::oneshot;
-use zt_protocol::address::{Address, MoonId, NetworkId};
+use zt_protocol::address::{Address, MoonId, MulticastGroup, NetworkId};
 use zt_protocol::command::CommandError;
-use zt_protocol::error::Drops;
+use zt_protocol::error::{Drops, Rejected};
 use zt_protocol::event::{NetworkStatus, StoreKey};
+use zt_protocol::outbox::OwnedFrame;
+use zt_protocol::plan::TunPlan;
+use zt_protocol::rules::{Direction, Explanation};
+use zt_protocol::settings::Settings;
 use zt_protocol::status::{NodeStatus, PeerStatus, WorldsStatus};
 use zt_protocol::world::World;
 
@@ -29,6 +33,9 @@ pub enum RequestError {
     /// The home directory cannot be read or written.
     #[error(transparent)]
     Home(#[from] HomeError),
+    /// The frame would be dropped before rules are asked.
+    #[error("rules are not asked about such a frame: {0}")]
+    Rejected(#[from] Rejected),
     /// The network was not joined with [`Port::Packets`].
     #[error("network {0} was not joined to exchange packets with this program")]
     NotPackets(NetworkId),
@@ -72,7 +79,31 @@ pub(crate) enum Request {
         moon: MoonId,
         reply: Reply<Result<(), RequestError>>,
     },
-    /// A record of the controller was edited.
+    Subscribe {
+        network: NetworkId,
+        group: MulticastGroup,
+        reply: Reply<Result<(), RequestError>>,
+    },
+    Unsubscribe {
+        network: NetworkId,
+        group: MulticastGroup,
+        reply: Reply<Result<(), RequestError>>,
+    },
+    Settings {
+        network: NetworkId,
+        reply: Reply<Result<Settings, RequestError>>,
+    },
+    Plan {
+        network: NetworkId,
+        reply: Reply<Result<TunPlan, RequestError>>,
+    },
+    WouldAllow {
+        frame: OwnedFrame,
+        peer: Address,
+        direction: Direction,
+        reply: Reply<Result<Explanation, RequestError>>,
+    },
+    /// A file in the home directory was edited.
     Reload {
         key: StoreKey,
         reply: Reply<Result<(), RequestError>>,

@@ -136,7 +136,8 @@ impl Host {
             | StoreKey::Moon(_)
             | StoreKey::WantedMoon(_)
             | StoreKey::Peer(_)
-            | StoreKey::Network(_) => 2,
+            | StoreKey::Network(_)
+            | StoreKey::NetworkSettings(_) => 2,
         };
         let mut stored: Vec<_> = self.disk.iter().collect();
         stored.sort_by_key(|(key, _)| rank(key));
@@ -303,6 +304,6 @@ fn load(key: StoreKey, value: &[u8], mode: PortMode) -> Option<Command> {
             let line = str::from_utf8(&value).ok()?.lines().next()?;
             Command::Orbit { moon, seed: line.parse().ok(), definition: None }
         }
-        StoreKey::Planet | StoreKey::Moon(_) => return None,
+        StoreKey::Planet | StoreKey::Moon(_) | StoreKey::NetworkSettings(_) => return None,
     })
 }

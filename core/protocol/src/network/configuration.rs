@@ -2,6 +2,8 @@
 //!
 //! Source: spec 03 §2, §3.3 to §3.5.
 
+use core::time::Duration;
+
 use super::adhoc::{self, AdHoc};
 use super::{Network, PLACEHOLDER, holdings};
 use crate::address::Address;
@@ -13,8 +15,8 @@ use crate::fastpath::tables::Admission;
 use crate::identity::Directory;
 use crate::limits::{
     CONFIG_CAPABILITIES_MAX, CONFIG_REFRESH_PERIOD, CONFIG_RETRY_DELAYS, CONFIG_RULES_MAX,
-    CONFIG_TAGS_MAX, GATHER_RETRY_PERIOD, NETWORK_CHECK_PERIOD, NETWORK_MTU_DEFAULT,
-    PROTOCOL_VERSION, RULES_PER_CAPABILITY_MAX, SOFTWARE_VERSION,
+    CONFIG_TAGS_MAX, GATHER_RETRY_PERIOD, LOGIN_EXPIRY_SLACK, NETWORK_CHECK_PERIOD,
+    NETWORK_MTU_DEFAULT, PROTOCOL_VERSION, RULES_PER_CAPABILITY_MAX, SOFTWARE_VERSION,
 };
 use crate::outbox::{Ctx, Received};
 use crate::rules::Filter;
@@ -47,6 +49,7 @@ impl Network {
     /// Asks the controller for a configuration, or makes one if there is no controller.
     pub(super) fn request(&mut self, ctx: &mut Ctx<'_>, platform: &str) {
         self.requested = Some(ctx.now);
+        self.login_ends = self.login_ends.filter(|login_ends| *login_ends > ctx.now);
         self.attempts = self.attempts.saturating_add(1);
         if self.id.is_ad_hoc() {
             return self.configure_itself(ctx);
@@ -64,6 +67,9 @@ impl Network {
 
     /// Returns when to ask next (spec 03 §2.1).
     ///
+    /// The reference notices the end of a log-in at its next refresh, up to a minute late. A node
+    /// that asks when it ends can tell the user when it matters.
+    ///
     /// An ad-hoc network is configured once: what the reference renews every minute is a
     /// timestamp nobody looks at.
     pub(super) fn request_due(&self) -> Instant {
@@ -74,7 +80,9 @@ impl Network {
             let delay = self.attempts.checked_sub(1).and_then(|n| CONFIG_RETRY_DELAYS.get(n));
             requested + *delay.unwrap_or(&NETWORK_CHECK_PERIOD)
         });
-        self.updated.map_or(retry, |updated| retry.max(updated + CONFIG_REFRESH_PERIOD))
+        let refresh =
+            self.updated.map_or(retry, |updated| retry.max(updated + CONFIG_REFRESH_PERIOD));
+        self.login_ends.map_or(refresh, |login_ends| refresh.min(login_ends))
     }
 
     fn configure_itself(&mut self, ctx: &mut Ctx<'_>) {
@@ -205,6 +213,7 @@ impl Network {
         if self.config.is_none() {
             self.settled = ctx.now + GATHER_RETRY_PERIOD;
         }
+        self.login_ends = login_ends(ctx, &config.sso);
         self.config = Some(config);
         for (_, member) in self.members.iter_mut() {
             member.expire_push();
@@ -356,6 +365,14 @@ fn metadata(platform: &str) -> Vec<u8> {
         .hex("revr", RULES_ENGINE)
         .text("o", platform);
     writer.finish()
+}
+
+/// Returns when the controller, which may be a little behind, takes the user's log-in for ended;
+/// `None` if it has ended already or never does.
+fn login_ends(ctx: &Ctx<'_>, sso: &Sso) -> Option<Instant> {
+    let expiry = u64::try_from(sso.expiry_ms).ok().filter(|_| sso.enabled)?;
+    let left = Duration::from_millis(expiry.checked_sub(ctx.unix.0)?);
+    Some(ctx.now + left.saturating_add(LOGIN_EXPIRY_SLACK))
 }
 
 /// Logging in is required, and nothing is known of how.

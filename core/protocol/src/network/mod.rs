@@ -89,6 +89,8 @@ struct Network {
     /// When one was last asked for, by which packet, and how often in vain.
     requested: Option<Instant>,
     asked: Option<u64>,
+    /// When the user has to log in anew, if the configuration says and it is yet to come.
+    login_ends: Option<Instant>,
     attempts: usize,
     chunks: Reassembly,
     members: Members,
@@ -176,7 +178,7 @@ impl Networks {
         Ok(())
     }
 
-    /// Leaves a network and forgets it. Nobody is told; the others forget by themselves.
+    /// Leaves a network and forgets everything about it. Nobody is told; the others forget by themselves.
     ///
     /// # Errors
     ///
@@ -184,7 +186,9 @@ impl Networks {
     pub fn leave(&mut self, ctx: &mut Ctx<'_>, id: NetworkId) -> Result<(), CommandError> {
         self.joined.remove(&id).ok_or(CommandError::NotJoined(id))?;
         ctx.tables.remove_network(id);
-        ctx.out.events.push_back(Event::Store { key: StoreKey::Network(id), value: None });
+        for key in [StoreKey::Network(id), StoreKey::NetworkSettings(id)] {
+            ctx.out.events.push_back(Event::Store { key, value: None });
+        }
         ctx.out.events.push_back(Event::NetworkLeft(id));
         Ok(())
     }
@@ -720,6 +724,7 @@ impl Network {
             updated: None,
             requested: None,
             asked: None,
+            login_ends: None,
             attempts: 0,
             chunks: Reassembly::default(),
             members: Members::default(),

@@ -224,16 +224,3 @@ impl Control {
         Ok(())
     }
 }
-
-impl OwnedFrame {
-    /// Copies a frame.
-    pub(crate) fn new(network: NetworkId, frame: Frame<'_>) -> Self {
-        Self {
-            network,
-            destination: frame.destination,
-            source: frame.source,
-            ethertype: frame.ethertype,
-            payload: frame.payload.to_vec(),
-        }
-    }
-}

@@ -8,10 +8,10 @@ use crate::error::Rejected;
 use crate::fastpath::outbound::{self, Envelope};
 use crate::limits::{DISPATCH_STEPS_MAX, HEADER_LEN};
 use crate::node::control::Control;
-use crate::outbox::{Outgoing, OwnedFrame, Received, Route, Seal};
+use crate::outbox::{Outgoing, Received, Route, Seal};
 use crate::suite;
 use crate::time::Instant;
-use crate::transmit::{Frame, FrameSink, Transmit};
+use crate::transmit::{FrameSink, Transmit};
 use crate::verb::Verb;
 use crate::wire::header::Cipher;
 use crate::wire::hello;
@@ -221,16 +221,4 @@ impl Control {
 /// Returns whether answers to packets of this verb are believed (spec 02 §2.0).
 const fn expects_reply(verb: Verb) -> bool {
     !matches!(verb, Verb::Ok | Verb::Error | Verb::Rendezvous | Verb::PushDirectPaths)
-}
-
-impl OwnedFrame {
-    /// Lends the frame.
-    pub(super) fn as_frame(&self) -> Frame<'_> {
-        Frame {
-            destination: self.destination,
-            source: self.source,
-            ethertype: self.ethertype,
-            payload: &self.payload,
-        }
-    }
 }

@@ -5,6 +5,7 @@
 //! planet  moons.d/<16 hex>.moon         worlds in force
 //! moons.d/<16 hex>.wanted               who is asked for a moon that is not here yet
 //! networks.d/<16 hex>.conf              joined networks and their cached configurations
+//! networks.d/<16 hex>.local.conf        what the user allows them (spec 03 §11)
 //! peers.d/<10 hex>.peer                 peers and where they were
 //! controller.d/network/<16 hex>.json    networks this node controls (spec 04 §8.1)
 //! controller.d/network/<16 hex>/member/<10 hex>.json
@@ -27,6 +28,7 @@ use zeroize::Zeroizing;
 use zt_protocol::address::{Address, MoonId, NetworkId};
 use zt_protocol::event::StoreKey;
 use zt_protocol::identity::{IdentityError, SecretIdentity};
+use zt_protocol::settings::{Settings, SettingsError};
 use zt_protocol::world::{World, WorldKind};
 
 use crate::limits::{FILE_LEN_MAX, PEERS_LOADED_MAX};
@@ -78,6 +80,14 @@ pub enum HomeError {
         path: PathBuf,
         /// What it should be.
         expected: &'static str,
+    },
+    /// What the user allows a network cannot be understood.
+    #[error("{} is not understood ({why}): mend it, or remove it for the defaults", .path.display())]
+    Settings {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        why: SettingsError,
     },
     /// There is no identity where one is needed.
     #[error("{} does not exist: make an identity with `zt id new --out {}`", .path.display(), .home.display())]
@@ -257,6 +267,32 @@ impl Home {
         Ok(names.iter().filter_map(|name| hex_name(name, ".conf", 16)).map(NetworkId).collect())
     }
 
+    /// Reads what the user allows a network; the defaults if nothing is said.
+    ///
+    /// # Errors
+    ///
+    /// [`HomeError::Settings`] if what is said cannot be understood.
+    pub fn settings(&self, network: NetworkId) -> Result<Settings, HomeError> {
+        let key = StoreKey::NetworkSettings(network);
+        let text = self.load(key)?.unwrap_or_default();
+        Settings::from_text(&text).map_err(|why| HomeError::Settings { path: self.path(key), why })
+    }
+
+    /// Saves what the user allows a network. Other lines of the file stay as they are.
+    ///
+    /// # Errors
+    ///
+    /// [`HomeError::Settings`] if nobody could read it back, and [`HomeError::Io`]; what was there
+    /// is still there.
+    pub fn save_settings(&self, network: NetworkId, settings: &Settings) -> Result<(), HomeError> {
+        let key = StoreKey::NetworkSettings(network);
+        let text = settings.merged_into(&self.load(key)?.unwrap_or_default());
+        if let Err(why) = Settings::from_text(&text) {
+            return Err(HomeError::Settings { path: self.path(key), why });
+        }
+        self.save(key, Some(&text))
+    }
+
     /// Reads the peers saved last. What cannot be read is left out: it is only a cache.
     pub(crate) fn peers(&self) -> Vec<Vec<u8>> {
         let dir = self.dir.join("peers.d");
@@ -316,6 +352,9 @@ impl Home {
             StoreKey::Moon(moon) => self.dir.join(format!("moons.d/{moon}.moon")),
             StoreKey::WantedMoon(moon) => self.dir.join(format!("moons.d/{moon}.wanted")),
             StoreKey::Network(network) => self.dir.join(format!("networks.d/{network}.conf")),
+            StoreKey::NetworkSettings(network) => {
+                self.dir.join(format!("networks.d/{network}.local.conf"))
+            }
             StoreKey::Peer(address) => self.dir.join(format!("peers.d/{address}.peer")),
             StoreKey::ControllerNetwork(network) => {
                 self.controller_dir().join(format!("{network}.json"))

@@ -93,6 +93,7 @@ fn write_one(records: &Records, key: StoreKey, value: &Value) -> Result<Written,
         | StoreKey::Moon(_)
         | StoreKey::WantedMoon(_)
         | StoreKey::Network(_)
+        | StoreKey::NetworkSettings(_)
         | StoreKey::Peer(_) => records.home().save(key, bytes).map(|()| Written::Saved),
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::ffi::OsStr;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
@@ -14,9 +14,9 @@ use zt_protocol::address::{Address, NetworkId};
 use zt_protocol::event::StoreKey;
 
 use crate::limits::WATCH_EVENTS_LEN;
-use crate::store::{HomeError, Records, create_dir, failed, hex_name, names};
+use crate::store::{Home, HomeError, Records, create_dir, failed, hex_name, names};
 
-/// Watches the records of a home directory.
+/// Watches the files of a home directory that others may edit.
 pub(crate) struct Watch {
     records: Arc<Records>,
     inotify: AsyncFd<Inotify>,
@@ -26,6 +26,8 @@ pub(crate) struct Watch {
 /// A directory that is watched.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 enum Dir {
+    /// `networks.d`.
+    Settings,
     /// `controller.d/network`.
     Networks,
     /// `controller.d/network/<network>`.
@@ -35,27 +37,36 @@ enum Dir {
 }
 
 impl Watch {
-    /// Starts watching. What was changed before is not noticed.
+    /// Starts watching the settings of networks and, if this node is a `controller`, its records.
+    /// What was changed before is not noticed.
     ///
     /// # Errors
     ///
-    /// [`HomeError::Io`] if the directory cannot be watched.
-    pub(crate) fn start(records: Arc<Records>) -> Result<Self, HomeError> {
-        let root = records.home().controller_dir();
-        create_dir(&root)?;
-        let inotify = Inotify::init().and_then(register).map_err(failed("watch", &root))?;
+    /// [`HomeError::Io`] if a directory cannot be watched.
+    pub(crate) fn start(records: Arc<Records>, controller: bool) -> Result<Self, HomeError> {
+        let home = records.home().clone();
+        let inotify = Inotify::init().and_then(register).map_err(failed("watch", home.dir()))?;
         let mut watch = Self { records, inotify, watched: HashMap::new() };
 
-        watch.add(Dir::Networks).map_err(failed("watch", &root))?;
-        for name in names(&root)? {
-            if let Some(network) = hex_name(&name, "", 16) {
-                watch.enter(NetworkId(network));
+        watch.start_with(Dir::Settings)?;
+        if controller {
+            watch.start_with(Dir::Networks)?;
+            for name in names(&home.controller_dir())? {
+                if let Some(network) = hex_name(&name, "", 16) {
+                    watch.enter(NetworkId(network));
+                }
             }
         }
         Ok(watch)
     }
 
-    /// Waits for records that may have changed; returns which.
+    fn start_with(&mut self, dir: Dir) -> Result<(), HomeError> {
+        let path = dir.path(self.records.home());
+        create_dir(&path)?;
+        self.add(dir).map_err(failed("watch", &path))
+    }
+
+    /// Waits for records and settings that may have changed; returns which.
     pub(crate) fn poll_touched(&mut self, cx: &mut Context<'_>) -> Poll<Vec<StoreKey>> {
         loop {
             let mut buffer = [0; WATCH_EVENTS_LEN];
@@ -80,7 +91,7 @@ impl Watch {
                     }
                 }
                 Ok(Err(error)) => {
-                    log::warn!(error:%; "changes to controller.d are not noticed");
+                    log::warn!(error:%; "changes to the home directory are not noticed");
                     return Poll::Pending;
                 }
                 Err(_would_block) => {}
@@ -88,7 +99,7 @@ impl Watch {
         }
     }
 
-    /// Returns the records an event may be about.
+    /// Returns what an event may be about.
     fn touched(
         &mut self,
         descriptor: &WatchDescriptor,
@@ -96,7 +107,7 @@ impl Watch {
         name: Option<&OsStr>,
     ) -> Vec<StoreKey> {
         if mask.contains(EventMask::Q_OVERFLOW) {
-            return self.records.list().unwrap_or_default();
+            return self.everything();
         }
         if mask.contains(EventMask::IGNORED) {
             self.watched.remove(descriptor);
@@ -109,6 +120,10 @@ impl Watch {
         };
 
         match dir {
+            Dir::Settings => hex_name(name, ".local.conf", 16)
+                .map(|network| StoreKey::NetworkSettings(NetworkId(network)))
+                .into_iter()
+                .collect(),
             Dir::Networks => match hex_name(name, ".json", 16) {
                 Some(network) => vec![StoreKey::ControllerNetwork(NetworkId(network))],
                 None => {
@@ -122,6 +137,15 @@ impl Watch {
                 .into_iter()
                 .collect(),
         }
+    }
+
+    fn everything(&self) -> Vec<StoreKey> {
+        let controller = self.watched.values().any(|dir| *dir == Dir::Networks);
+        let records = controller.then(|| self.records.list().unwrap_or_default());
+        let mut keys = records.unwrap_or_default();
+        let networks = self.records.home().networks().unwrap_or_default();
+        keys.extend(networks.into_iter().map(StoreKey::NetworkSettings));
+        keys
     }
 
     /// Watches a network's directories; returns the members that are in them already.
@@ -142,9 +166,13 @@ impl Watch {
     }
 
     fn add(&mut self, dir: Dir) -> io::Result<()> {
-        let mask =
+        let mut mask =
             WatchMask::CREATE | WatchMask::MOVED_TO | WatchMask::CLOSE_WRITE | WatchMask::ONLYDIR;
-        let path = dir.path(&self.records.home().controller_dir());
+        if dir == Dir::Settings {
+            // Without a file there are the defaults.
+            mask |= WatchMask::DELETE | WatchMask::MOVED_FROM;
+        }
+        let path = dir.path(self.records.home());
         let descriptor = self.inotify.get_ref().watches().add(path, mask)?;
         self.watched.insert(descriptor, dir);
         Ok(())
@@ -158,11 +186,13 @@ fn register(inotify: Inotify) -> io::Result<AsyncFd<Inotify>> {
 }
 
 impl Dir {
-    fn path(self, root: &Path) -> PathBuf {
+    fn path(self, home: &Home) -> PathBuf {
+        let records = home.controller_dir();
         match self {
-            Self::Networks => root.to_owned(),
-            Self::Network(network) => root.join(network.to_string()),
-            Self::Members(network) => root.join(network.to_string()).join("member"),
+            Self::Settings => home.dir().join("networks.d"),
+            Self::Networks => records,
+            Self::Network(network) => records.join(network.to_string()),
+            Self::Members(network) => records.join(network.to_string()).join("member"),
         }
     }
 }
@@ -173,14 +203,13 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::store::Home;
 
     const NETWORK: NetworkId = NetworkId(0x8056_c2e2_1c00_0001);
 
     #[tokio::test]
     async fn an_edited_record_is_noticed() {
         let (_dir, records) = home_with_a_network();
-        let mut watch = Watch::start(Arc::clone(&records)).unwrap();
+        let mut watch = Watch::start(Arc::clone(&records), true).unwrap();
         let key = StoreKey::ControllerNetwork(NETWORK);
 
         records.home().save(key, Some(b"edited")).unwrap();
@@ -191,7 +220,7 @@ mod tests {
     #[tokio::test]
     async fn the_first_member_of_a_network_made_meanwhile_is_noticed() {
         let (_dir, records) = home_with_a_network();
-        let mut watch = Watch::start(Arc::clone(&records)).unwrap();
+        let mut watch = Watch::start(Arc::clone(&records), true).unwrap();
         let key = StoreKey::ControllerMember(NetworkId(NETWORK.0 + 1), Address::from_u64(7));
 
         records.home().save(key, Some(b"{}")).unwrap();
@@ -204,12 +233,28 @@ mod tests {
         let (_dir, records) = home_with_a_network();
         let first = StoreKey::ControllerMember(NETWORK, Address::from_u64(1));
         records.home().save(first, Some(b"{}")).unwrap();
-        let mut watch = Watch::start(Arc::clone(&records)).unwrap();
+        let mut watch = Watch::start(Arc::clone(&records), true).unwrap();
         let second = StoreKey::ControllerMember(NETWORK, Address::from_u64(2));
 
         records.home().save(second, Some(b"{}")).unwrap();
 
         assert_eq!(touched(&mut watch).await, [second]);
+    }
+
+    #[tokio::test]
+    async fn settings_made_changed_and_removed_are_noticed_and_nothing_else_is() {
+        let (_dir, records) = home_with_a_network();
+        let home = records.home();
+        let mut watch = Watch::start(Arc::clone(&records), false).unwrap();
+        let key = StoreKey::NetworkSettings(NETWORK);
+
+        home.save(StoreKey::Network(NETWORK), Some(b"\n")).unwrap();
+        home.save(StoreKey::ControllerNetwork(NETWORK), Some(b"edited")).unwrap();
+        for value in [Some(b"allowDNS=1".as_slice()), Some(b"allowDNS=0"), None] {
+            home.save(key, value).unwrap();
+            let touched = touched(&mut watch).await;
+            assert!(touched.iter().all(|touched| *touched == key), "{touched:?}");
+        }
     }
 
     fn home_with_a_network() -> (tempfile::TempDir, Arc<Records>) {

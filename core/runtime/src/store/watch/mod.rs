@@ -1,4 +1,4 @@
-//! Notices when somebody else changes a record of the controller.
+//! Notices when somebody else changes a record of the controller or the settings of a network.
 
 #[cfg_attr(target_os = "linux", path = "inotify.rs")]
 #[cfg_attr(not(target_os = "linux"), path = "interval.rs")]
