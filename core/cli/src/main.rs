@@ -38,7 +38,8 @@ enum Command {
     /// Make and look at moons: lists of roots beside the planet's, for whoever orbits them.
     #[command(subcommand)]
     Moon(moon::Moon),
-    /// Make networks of a controller and decide who is on them.
+    /// Make networks of a controller, decide who is on them, and what networks may do to this
+    /// machine.
     #[command(subcommand)]
     Network(network::Network),
     /// Run a node in the foreground until SIGINT or SIGTERM.

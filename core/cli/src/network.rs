@@ -1,4 +1,4 @@
-//! `zt network`: the networks of a controller.
+//! `zt network`: the networks of a controller, and what networks may do to this machine.
 
 use std::net::IpAddr;
 use std::path::PathBuf;
@@ -6,12 +6,13 @@ use std::path::PathBuf;
 use clap::{Subcommand, ValueEnum};
 use zt_protocol::address::{Address, NetworkId};
 use zt_protocol::event::Route;
+use zt_protocol::settings::{Managed, Settings, SettingsError};
 use zt_runtime::controller::{self, ControllerError, NetworkSettings};
 use zt_runtime::store::Home;
 
 use crate::failure::Failure;
 
-/// Make networks of a controller and decide who is on them.
+/// Make networks of a controller, decide who is on them, and what networks may do to this machine.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Network {
     /// Make a network and print its ID.
@@ -39,6 +40,31 @@ pub(crate) enum Network {
     Allow(Member),
     /// Take a member off a network. A running controller notices at once.
     Deny(Member),
+    /// Show or change what a network may do to this machine. A running node notices at once.
+    ///
+    /// KEY is allowManaged (addresses and routes; 1, 0, or the prefixes within which they are
+    /// allowed, such as 10.1.0.0/16,fd00::/8), allowGlobal (those of the public Internet),
+    /// allowDefault (default routes) or allowDNS (name servers; 1 or 0 all three).
+    Set {
+        /// The node's home directory.
+        #[arg(long, value_name = "DIR")]
+        home: PathBuf,
+        /// The network's ID.
+        #[arg(value_name = "NWID")]
+        network: NetworkId,
+        /// What to change; nothing to only show it.
+        #[arg(value_name = "KEY=VALUE", value_parser = parse_setting)]
+        changes: Vec<Setting>,
+    },
+}
+
+/// One thing a network may do, or may not.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) enum Setting {
+    Managed(Managed),
+    Global(bool),
+    DefaultRoute(bool),
+    Dns(bool),
 }
 
 /// A member of a network of a controller.
@@ -91,6 +117,15 @@ impl Network {
                 controller::deny(&home, member.network, member.address)?;
                 Ok(format!("{} is not allowed on {}\n", member.address, member.network))
             }
+            Self::Set { home, network, changes } => {
+                let home = Home::new(home);
+                let mut settings = home.settings(network)?;
+                if !changes.is_empty() {
+                    changes.into_iter().for_each(|change| change.apply(&mut settings));
+                    home.save_settings(network, &settings)?;
+                }
+                Ok(settings.to_text())
+            }
         }
     }
 }
@@ -104,6 +139,40 @@ impl Member {
             return Err(ControllerError::NotOurs { network: self.network, me }.into());
         }
         Ok(home)
+    }
+}
+
+impl Setting {
+    fn apply(self, settings: &mut Settings) {
+        match self {
+            Self::Managed(managed) => settings.managed = managed,
+            Self::Global(allowed) => settings.global = allowed,
+            Self::DefaultRoute(allowed) => settings.default_route = allowed,
+            Self::Dns(allowed) => settings.dns = allowed,
+        }
+    }
+}
+
+fn parse_setting(text: &str) -> Result<Setting, String> {
+    let (key, value) = text.split_once('=').ok_or("expected KEY=VALUE, such as allowGlobal=1")?;
+    let flag = || match value {
+        "1" | "true" => Ok(true),
+        "0" | "false" => Ok(false),
+        _ => Err(format!("{key} is 1 or 0")),
+    };
+    match key {
+        "allowManaged" if value.contains('/') => {
+            value.parse().map(Setting::Managed).map_err(|error: SettingsError| error.to_string())
+        }
+        "allowManaged" => match flag() {
+            Ok(true) => Ok(Setting::Managed(Managed::All)),
+            Ok(false) => Ok(Setting::Managed(Managed::No)),
+            Err(_) => Err(format!("{key} is 1, 0 or a list such as 10.1.0.0/16,fd00::/8")),
+        },
+        "allowGlobal" => flag().map(Setting::Global),
+        "allowDefault" => flag().map(Setting::DefaultRoute),
+        "allowDNS" => flag().map(Setting::Dns),
+        _ => Err("expected allowManaged, allowGlobal, allowDefault or allowDNS".to_owned()),
     }
 }
 
@@ -200,6 +269,18 @@ mod tests {
     fn routes_that_make_no_sense_are_refused() {
         for text in ["10.1.0.0", "10.1.0.0/33", "10.1.0.1/16", "10.1.0.0/16,via fd00::1", "x/8"] {
             assert!(parse_route(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn settings_are_read_and_others_refused() {
+        let listed = Managed::Only(vec!["10.1.0.0/16".parse().unwrap()]);
+        assert_eq!(parse_setting("allowManaged=10.1.0.0/16"), Ok(Setting::Managed(listed)));
+        assert_eq!(parse_setting("allowManaged=0"), Ok(Setting::Managed(Managed::No)));
+        assert_eq!(parse_setting("allowDefault=true"), Ok(Setting::DefaultRoute(true)));
+        for text in ["allowGlobal", "allowGlobal=yes", "allowManaged=10.1.0.0", "allowdns=1", "=1"]
+        {
+            assert!(parse_setting(text).is_err(), "{text}");
         }
     }
 

@@ -177,6 +177,28 @@ fn networks_that_are_unknown_or_anothers_are_refused() {
 }
 
 #[test]
+fn what_a_network_may_do_is_shown_and_changed() {
+    let dir = TempDir::new().unwrap();
+    let (home, network) = (text(dir.path()), "0102030405000001");
+    let set =
+        |changes: &[&str]| ok(&[&["network", "set", "--home", home, network], changes].concat());
+    let defaults = "allowManaged=1\nallowGlobal=0\nallowDefault=0\nallowDNS=0\n";
+
+    assert_eq!(set(&[]), defaults);
+    assert!(!dir.path().join("networks.d").exists());
+    let changed = "allowManaged=10.1.0.0/16,fd00::/8\nallowGlobal=0\nallowDefault=1\nallowDNS=1\n";
+    set(&["allowManaged=10.1.0.0/16,fd00::/8", "allowDefault=1"]);
+    assert_eq!(set(&["allowDNS=1"]), changed);
+    let file = dir.path().join("networks.d/0102030405000001.local.conf");
+    assert_eq!(fs::read_to_string(&file).unwrap(), changed);
+
+    fs::write(&file, "allowManaged=everything\n").unwrap();
+    let message = fails(&["network", "set", "--home", home, network, "allowDNS=1"]);
+    assert!(message.contains("local.conf is not understood"), "{message}");
+    assert_eq!(zt(&["network", "set", "--home", home, network, "allow=1"]).status.code(), Some(2));
+}
+
+#[test]
 fn a_pool_that_leads_nowhere_is_refused() {
     let dir = TempDir::new().unwrap();
     let home = text(dir.path());

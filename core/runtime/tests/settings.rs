@@ -12,7 +12,7 @@ use tempfile::TempDir;
 use zt_protocol::address::{Mac, MulticastGroup, NetworkId};
 use zt_protocol::event::{Standing, StoreKey};
 use zt_protocol::plan::{PlanChange, TunPlan};
-use zt_protocol::rules::{Direction, Verdict};
+use zt_protocol::rules::{Decision, Direction};
 use zt_protocol::settings::{Managed, Settings};
 use zt_protocol::transmit::Frame;
 use zt_runtime::store::Home;
@@ -163,7 +163,7 @@ async fn an_app_can_ask_why_a_frame_would_be_dropped() {
 
     let ipv4 = ask(0x0800).await.unwrap();
 
-    assert_eq!(ipv4.verdict, Verdict::Drop);
+    assert_eq!(ipv4.verdict.decision, Decision::Drop);
     assert_eq!(ipv4.decided_by.unwrap().index, 1);
     node.leave(network).await.unwrap();
     assert!(matches!(ask(0x0800).await, Err(RequestError::Rejected(_))));

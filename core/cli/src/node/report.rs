@@ -4,9 +4,10 @@ use std::io::{self, Write as _};
 use std::net::SocketAddr;
 
 use serde_json::{Map, Value, json};
-use zt_protocol::address::Address;
+use zt_protocol::address::{Address, NetworkId};
 use zt_protocol::error::Drops;
-use zt_protocol::event::{NetworkStatus, Route, Standing};
+use zt_protocol::event::{Dns, NetworkStatus, Route, Sso, Standing};
+use zt_protocol::plan::{PlanChange, TunPlan};
 use zt_protocol::status::{Contact, WorldStatus, WorldsStatus};
 use zt_runtime::{Event, Handle, Losses};
 
@@ -135,6 +136,7 @@ fn to_json(me: Address, event: &Event) -> Option<Value> {
         Event::Online(true) => json!({ "event": "online", "address": me.to_string() }),
         Event::Online(false) => json!({ "event": "offline", "address": me.to_string() }),
         Event::Network(status) => network_to_json(status),
+        Event::Plan { network, plan, change } => plan_to_json(*network, plan, *change),
         Event::NetworkLeft(network) => json!({ "event": "left", "id": network.to_string() }),
         Event::Peer { address, path } => json!({
             "event": "peer",
@@ -166,6 +168,8 @@ fn network_to_json(status: &NetworkStatus) -> Value {
     let addresses: Vec<_> =
         status.addresses.iter().map(|(ip, bits)| format!("{ip}/{bits}")).collect();
     let routes: Vec<_> = status.routes.iter().map(route_to_json).collect();
+    let groups: Vec<_> =
+        status.groups.iter().map(|group| format!("{}/{:08x}", group.mac, group.adi)).collect();
     json!({
         "event": "network",
         "id": status.id.to_string(),
@@ -179,7 +183,63 @@ fn network_to_json(status: &NetworkStatus) -> Value {
         "broadcast": status.broadcast,
         "addresses": addresses,
         "routes": routes,
+        "dns": status.dns.as_ref().map(dns_to_json),
+        "login": status.login.as_deref().map(login_to_json),
+        "groups": groups,
     })
+}
+
+fn plan_to_json(network: NetworkId, plan: &TunPlan, change: PlanChange) -> Value {
+    let addresses: Vec<_> =
+        plan.addresses.iter().map(|(ip, bits)| format!("{ip}/{bits}")).collect();
+    let routes: Vec<_> = plan
+        .routes
+        .iter()
+        .map(|route| {
+            json!({
+                "target": format!("{}/{}", route.target, route.bits),
+                "via": route.via.map(|via| via.to_string()),
+                "source": route.source.to_string(),
+            })
+        })
+        .collect();
+    let change = match change {
+        PlanChange::Nothing => "nothing",
+        PlanChange::Dns => "dns",
+        PlanChange::Reestablish => "reestablish",
+    };
+    json!({
+        "event": "plan",
+        "id": network.to_string(),
+        "change": change,
+        "mtu": plan.mtu,
+        "addresses": addresses,
+        "routes": routes,
+        "dns": plan.dns.as_ref().map(dns_to_json),
+    })
+}
+
+fn dns_to_json(dns: &Dns) -> Value {
+    let servers: Vec<_> = dns.servers.iter().map(ToString::to_string).collect();
+    json!({ "domain": dns.domain, "servers": servers })
+}
+
+/// Writes what the user needs to log in: of version 0 a URL, of version 1 what a client needs.
+fn login_to_json(login: &Sso) -> Value {
+    let mut object = json!({
+        "version": login.version,
+        "authenticationURL": login.authentication_url,
+        "authenticationExpiryTime": login.expiry_ms,
+    });
+    if login.version == 1 {
+        object["issuerURL"] = json!(login.issuer_url);
+        object["centralAuthURL"] = json!(login.central_url);
+        object["ssoNonce"] = json!(login.nonce);
+        object["ssoState"] = json!(login.state);
+        object["ssoClientID"] = json!(login.client_id);
+        object["ssoProvider"] = json!(login.provider);
+    }
+    object
 }
 
 fn route_to_json(route: &Route) -> Value {
@@ -200,6 +260,7 @@ fn log_event(me: Address, event: &Event) {
         Event::Online(false) => log::warn!("offline: no root answers"),
         Event::Network(status) => log_network(status),
         Event::NetworkLeft(network) => log::info!("network {network}: left"),
+        Event::Plan { network, plan, .. } => log::debug!(plan:?; "network {network}"),
         Event::Peer { address, path: Some(path) } => {
             log::info!("peer {address}: direct");
             log::debug!(path:% = endpoint(*path); "peer {address}");
@@ -213,7 +274,7 @@ fn log_event(me: Address, event: &Event) {
              stays so, move identity.secret away to start as a new node"
         ),
         Event::InterfaceLost(network) => {
-            log::warn!("network {network}: somebody removed its interface; restart to get it back");
+            log::warn!("network {network}: its interface is gone; restart to get it back");
         }
         _ => {}
     }
@@ -237,14 +298,17 @@ fn log_network(status: &NetworkStatus) {
         Standing::NotFound => {
             log::warn!("network {id}: unknown network; controller {controller} has none of this ID")
         }
-        Standing::AuthenticationRequired => log::warn!("network {id}: its users have to log in"),
+        Standing::AuthenticationRequired => {
+            let url = status.login.as_deref().map_or("", |login| &login.authentication_url);
+            log::warn!("network {id}: its users have to log in at {url:?}");
+        }
         Standing::PortError => log::warn!("network {id}: it has no interface"),
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use zt_protocol::address::{Mac, NetworkId};
+    use zt_protocol::address::Mac;
     use zt_protocol::error::Rejected;
     use zt_protocol::event::NetworkKind;
 
@@ -266,8 +330,11 @@ mod tests {
             broadcast: true,
             addresses: vec![("10.1.0.5".parse().unwrap(), 24)],
             routes: Vec::new(),
-            dns: None,
-            login: None,
+            dns: Some(Dns { domain: "lab".to_owned(), servers: vec![[10, 1, 0, 1].into()] }),
+            login: Some(Box::new(Sso {
+                authentication_url: "https://login.example/".to_owned(),
+                ..Sso::default()
+            })),
             groups: Vec::new(),
         }));
         let relayed = Event::Peer { address: ME, path: None };
@@ -278,6 +345,8 @@ mod tests {
         let network = to_json(ME, &network).unwrap();
         assert_eq!(network["status"], "OK");
         assert_eq!(network["addresses"], json!(["10.1.0.5/24"]));
+        assert_eq!(network["dns"], json!({ "domain": "lab", "servers": ["10.1.0.1"] }));
+        assert_eq!(network["login"]["authenticationURL"], "https://login.example/");
         assert_eq!(to_json(ME, &relayed).unwrap()["path"], "relay");
         assert_eq!(to_json(ME, &direct).unwrap()["path"], "2001:db8::1/7");
     }

@@ -170,8 +170,9 @@ impl Networks {
                     Some(cached) => network.restore(ctx, cached),
                     None => network.store_placeholder(ctx),
                 }
-                network.report(ctx);
                 network.request(ctx, self.platform);
+                // Once, though an ad-hoc network has configured itself by now.
+                network.report(ctx);
                 network.schedule();
             }
         }

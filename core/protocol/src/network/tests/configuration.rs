@@ -192,8 +192,10 @@ fn a_network_that_was_left_is_forgotten() {
 
     host.call(|networks, ctx, _| networks.leave(ctx, NETWORK)).unwrap();
 
-    let removed = Event::Store { key: StoreKey::Network(NETWORK), value: None };
-    assert_eq!(host.out.events, [removed, Event::NetworkLeft(NETWORK)]);
+    let removed = |key| Event::Store { key, value: None };
+    let (config, settings) = (StoreKey::Network(NETWORK), StoreKey::NetworkSettings(NETWORK));
+    let gone = [removed(config), removed(settings), Event::NetworkLeft(NETWORK)];
+    assert_eq!(host.out.events, gone);
     assert!(host.tables.network(NETWORK).is_none());
     assert_eq!(host.networks.poll_timeout(), None);
     let again = host.call(|networks, ctx, _| networks.leave(ctx, NETWORK));
@@ -220,4 +222,73 @@ fn an_ad_hoc_network_is_up_without_a_word() {
 
     assert_eq!(host.standing(), Standing::Ok);
     assert_eq!(host.sent(), []);
+}
+
+/// How a network is logged in to, as its configuration says, and until when.
+fn log_in_until(config: &mut NetworkConfig, expiry: UnixMillis) {
+    config.sso = Sso {
+        enabled: true,
+        authentication_url: "https://login.example/".to_owned(),
+        expiry_ms: i64::try_from(expiry.0).unwrap(),
+        ..Sso::default()
+    };
+}
+
+#[test]
+fn the_controller_is_asked_when_the_log_in_ends() {
+    let expiry = UNIX + Duration::from_secs(30);
+    let mut host = Host::on(PortMode::L3, |config| log_in_until(config, expiry));
+    let requests = |host: &mut Host, until| {
+        host.pass(until);
+        host.sent().iter().filter(|(_, verb)| *verb == Verb::NetworkConfigRequest).count()
+    };
+
+    let login = host.networks.statuses()[0].login.clone().unwrap();
+    assert_eq!(login.expiry_ms, i64::try_from(expiry.0).unwrap());
+    assert_eq!(requests(&mut host, secs(30)), 0);
+    assert_eq!(requests(&mut host, secs(31)), 1);
+    assert_eq!(requests(&mut host, secs(59)), 0);
+}
+
+#[test]
+fn a_log_in_that_has_ended_or_never_does_changes_nothing() {
+    for expiry in [UnixMillis(0), UnixMillis(UNIX.0 - 1)] {
+        let mut host = Host::on(PortMode::L3, |config| log_in_until(config, expiry));
+
+        host.pass(secs(59));
+
+        assert!(!host.sent().iter().any(|(_, verb)| *verb == Verb::NetworkConfigRequest));
+    }
+}
+
+#[test]
+fn the_host_is_told_where_to_log_in_and_when_that_is_done() {
+    let mut host = Host::on(PortMode::L3, |_| {});
+    let login = b"aV=0\naU=https://login.example/?q\\e1";
+    let len = u16::try_from(login.len()).unwrap().to_be_bytes();
+    let body = [&NETWORK.to_bytes(), &len[..], login].concat();
+
+    let code = ErrorCode::NetworkAuthenticationRequired;
+    let from = host.controller.address();
+    host.receive(from, Verb::Error, &body, |networks, ctx, _, rx| {
+        networks.handle_error(ctx, rx, Verb::NetworkConfigRequest, code)
+    })
+    .unwrap();
+
+    let reported = |host: &mut Host| match host.out.events.drain(..).last() {
+        Some(Event::Network(status)) => *status,
+        other => panic!("{other:?}"),
+    };
+    let status = reported(&mut host);
+    assert_eq!(status.standing, Standing::AuthenticationRequired);
+    assert_eq!(status.login.unwrap().authentication_url, "https://login.example/?q=1");
+
+    let mut config = host.config();
+    config.revision = 2;
+    log_in_until(&mut config, UNIX + Duration::from_secs(3_600));
+    host.configure(&config).unwrap();
+
+    let status = reported(&mut host);
+    assert_eq!((status.standing, status.revision), (Standing::Ok, 2));
+    assert!(status.login.unwrap().expiry_ms > 0);
 }
