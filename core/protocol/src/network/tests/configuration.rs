@@ -275,7 +275,7 @@ fn the_host_is_told_where_to_log_in_and_when_that_is_done() {
     })
     .unwrap();
 
-    let reported = |host: &mut Host| match host.out.events.drain(..).last() {
+    let reported = |host: &mut Host| match host.out.events.drain(..).next_back() {
         Some(Event::Network(status)) => *status,
         other => panic!("{other:?}"),
     };
