@@ -2,13 +2,13 @@
 
 Told by `agent.obey`
 
-    {"do":"echo","ip":…,"port":N}                             {"event":"listening"}, and echoes what comes there by TCP
-    {"do":"exchange","ip":…,"port":N,"length":N}              {"event":"exchanged","ip":…,"bytes":…,"seconds":…}
-    {"do":"connect","ip":…,"port":N,"within":S}               {"event":"connected","ip":…,"port":…,"ok":…}
-    {"do":"receive","ip":…,"port":N,"group":…,…}              {"event":"receiving"}, then {"event":"datagram",…} for each
-    {"do":"send","ip":…,"port":N,"text":…,"source":…,…}       nothing: sends UDP `times` times, `every` seconds apart
-    {"do":"ping","ip":…,"within":S}                           {"event":"pong"} at the first reply, or {"event":"silence"}
-    {"do":"watch","interface":…}                              {"event":"watching"}, then {"event":"frame",…} for each
+    {"do":"echo","ip":…,"port":N}                         {"event":"listening"}, and echoes what comes there by TCP
+    {"do":"exchange","ip":…,"port":N,"length":N}          {"event":"exchanged","ip":…,"bytes":…,"seconds":…}
+    {"do":"connect","ip":…,"port":N,"within":S}           {"event":"connected","ip":…,"port":…,"ok":…}
+    {"do":"receive","ip":…,"port":N,"group":…,…}          {"event":"receiving"}, then {"event":"datagram",…} for each
+    {"do":"send","ip":…,"port":N,"text":…,"source":…,…}   nothing: sends UDP `times` times, `every` seconds apart
+    {"do":"ping","ip":…,"within":S}                       {"event":"pong"} at the first reply, or {"event":"silence"}
+    {"do":"watch","interface":…}                          {"event":"watching"}, then {"event":"frame",…} for each
 
 `exchange` has its bytes echoed by such a server and compares; `ping` sends ICMP echo.
 """
@@ -28,7 +28,7 @@ from agent import in_background, is_ipv6, obey, repeat, say
 CHUNK = 65536
 PING_EVERY = 0.01
 EVERY_ETHERTYPE = 3
-FRAME_BYTES_SAID = 128
+FRAME_BYTES_SAID = 512
 
 
 def family(ip: str) -> socket.AddressFamily:

@@ -7,11 +7,10 @@ Rule = Dict[str, Any]
 
 IPV4, ARP, IPV6 = 0x0800, 0x0806, 0x86DD
 INBOUND = 1 << 63
-TCP = 6
 
 
 def action(name: str, *matches: Rule, **fields: Any) -> List[Rule]:
-    """`ACTION_…` for the frames that meet all of `matches`, each of which may be negated or alternative."""
+    """`ACTION_…` for the frames that meet all of `matches`."""
     return [*matches, {"type": f"ACTION_{name}", **fields}]
 
 
@@ -25,10 +24,6 @@ def drop(*matches: Rule) -> List[Rule]:
 
 def negated(match: Rule) -> Rule:
     return {**match, "not": True}
-
-
-def alternatively(match: Rule) -> Rule:
-    return {**match, "or": True}
 
 
 def ethertype(number: int) -> Rule:

@@ -87,9 +87,9 @@ class Peer:
         """Sends `text` and a number by UDP from its own address `source`, `times` times; does not wait."""
         self.agent.tell(do="send", source=source, ip=ip, port=port, text=text, times=times, every=every)
 
-    def hear(self, text: str, within: float, since: int = 0) -> Event:
+    def hear(self, text: str, within: float) -> Event:
         """Waits for a datagram that begins with `text`."""
-        return self.agent.wait("datagram", within, lambda e: e["text"].startswith(text), since)
+        return self.agent.wait("datagram", within, lambda e: e["text"].startswith(text))
 
     def last_heard(self, text: str) -> Optional[Event]:
         """The last datagram that begins with `text`."""

@@ -9,7 +9,7 @@ from world import Peer, World
 
 ASKED, ANSWERED = 7100, 7101
 EVERY_SECONDS = 0.02
-TALK_SECONDS = 6.0
+BEFORE_SECONDS, TALK_SECONDS = 1.0, 4.0
 CUT_WITHIN_SECONDS = 2.0
 BACK_WITHIN_SECONDS = 15.0
 
@@ -42,10 +42,10 @@ def deny_while_talking(network: PrivateNetwork, denied: Peer, other: Peer) -> Di
     about = {asker: f"until {denied.host.name} is denied, asks {asker.host.name}" for asker in (denied, other)}
     for asker, answerer in ((denied, other), (other, denied)):
         asker.send(asker.ip(network.id), answerer.ip(network.id), ASKED, about[asker],
-                   int(TALK_SECONDS / EVERY_SECONDS), EVERY_SECONDS)
+                   int((BEFORE_SECONDS + TALK_SECONDS) / EVERY_SECONDS), EVERY_SECONDS)
     for asker in (denied, other):
         asker.hear(about[asker], 5)
-    time.sleep(1)
+    time.sleep(BEFORE_SECONDS)
     before = time.time()
     network.deny(denied.address)
     time.sleep(TALK_SECONDS)

@@ -11,7 +11,7 @@ from world import Ours, Peer, Reference, World
 OPEN, CLOSED, CLOSED_BY_RECEIVER, CLOSED_BY_SENDER = 80, 81, 82, 83
 PRINTER = 515
 PORTS = {OPEN, CLOSED, CLOSED_BY_RECEIVER, CLOSED_BY_SENDER, PRINTER}
-CLOSED_SECONDS = 1.5
+CLOSED_SECONDS = 1.3
 
 BY_PORT = [
     *drop(to_port(CLOSED)),
@@ -99,7 +99,7 @@ def tags_and_capabilities(world: World) -> None:
     network.start()
     ours = network.member
     network.admit(reference)
-    # The reference shows what it is given later to others only minutes after (versions before 1.14).
+    # What it is given later the reference shows to others only minutes after.
     for member in (ours, reference):
         network.change_member(member, capabilities=[PRINTING])
     for member in (ours, reference):
