@@ -99,7 +99,7 @@ def tags_and_capabilities(world: World) -> None:
     network.start()
     ours = network.member
     network.admit(reference)
-    # What it is given later the reference shows to others only minutes after.
+    # What it is given after its first frames, the reference does not show to others soon.
     for member in (ours, reference):
         network.change_member(member, capabilities=[PRINTING])
     for member in (ours, reference):
