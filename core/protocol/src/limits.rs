@@ -478,6 +478,19 @@ pub const GATE_KEYS_MAX: usize = 8_192;
 /// more, those silent longest are forgotten.
 pub const SILENT_PEERS_MAX: usize = 1_024;
 
+/// How many nodes are remembered that were validated once and are no peers, about 100 bytes each.
+///
+/// Further ones are validated again when they come back.
+pub const ACQUAINTANCES_MAX: usize = 65_536;
+
+/// How many of the peers loaded at start are greeted, which restores the paths to them.
+///
+/// The others are remembered. A root is of use to nobody before it knows where they are; agreeing
+/// on a key and a HELLO take it some 50 µs each, so half a second.
+pub const GREETED_AT_START_MAX: usize = 64;
+/// See [`GREETED_AT_START_MAX`].
+pub const GREETED_AT_START_MAX_ROOT: usize = 10_000;
+
 /// How many pairs of peers a root introduces per 30 s. Further ones stay relayed until their turn.
 pub const INTRODUCTIONS_MAX: usize = 65_536;
 

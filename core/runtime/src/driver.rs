@@ -118,7 +118,7 @@ impl Driver {
 
         // Whatever happens to this task, nobody waits for its events in vain.
         let _closing = Closing(Arc::clone(&running.events));
-        running.load();
+        running.load().await;
         running.drive().await;
         running.stop().await;
     }
@@ -147,7 +147,7 @@ impl Running {
     }
 
     /// Gives the node what was saved.
-    fn load(&mut self) {
+    async fn load(&mut self) {
         let now = self.clock.now();
         self.refresh_local_addresses(now);
         for (moon, seeds) in self.records.home().wanted_moons().unwrap_or_default() {
@@ -157,6 +157,7 @@ impl Running {
         }
         for peer in self.records.home().peers() {
             self.command(now, Command::LoadPeer(peer));
+            self.make_room().await;
         }
         if self.controller {
             let keys = self.records.list().unwrap_or_else(|error| {

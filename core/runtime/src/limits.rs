@@ -81,8 +81,13 @@ pub(crate) const REQUESTS_MAX: usize = 64;
 /// Events nobody has taken; when full, the oldest is dropped.
 pub(crate) const EVENTS_MAX: usize = 1_024;
 
-/// Peers loaded at start, the most recently saved first; each is sent a HELLO per address.
-pub(crate) const PEERS_LOADED_MAX: usize = 64;
+/// Peers loaded at start, the most recently saved first. The node greets the first of them and
+/// remembers the others.
+pub(crate) const PEERS_LOADED_MAX: usize = 65_536;
+
+/// How long a peer's file is kept that is not written anew (spec 02 §11). Older ones are removed at
+/// start.
+pub(crate) const PEER_FILE_LIFETIME: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 
 /// Longest file read from the home directory, in bytes.
 pub(crate) const FILE_LEN_MAX: u64 = 8 * 1024 * 1024;

@@ -48,9 +48,14 @@ impl Control {
                 Ok(())
             }
             Inbound::FromStranger { source, path, packet } => {
-                self.whois.request(&mut self.shared.ctx(now), source);
                 let content = Content::Sealed(packet.to_vec());
-                self.hold(now, WaitingPacket { needs: source, path, content })
+                let packet = WaitingPacket { needs: source, path, content };
+                if self.knows(now, source) {
+                    self.ready.push_back(packet);
+                    return Ok(());
+                }
+                self.whois.request(&mut self.shared.ctx(now), source);
+                self.hold(now, packet)
             }
             Inbound::Opened(rx) => self.opened(now, rx, transmit, sink),
         }
@@ -270,6 +275,26 @@ impl Control {
         }
         self.drain(now, transmit, sink);
         delivery
+    }
+
+    /// Returns whether the node at `address` is a peer, or can be made one from memory.
+    pub(super) fn knows(&mut self, now: Instant, address: Address) -> bool {
+        let ctx = &mut self.shared.ctx(now);
+        if ctx.tables.peer(address).is_some() {
+            return true;
+        }
+        match self.peers.recall(ctx, address) {
+            Ok(is_recalled) => {
+                if is_recalled {
+                    self.identity_arrived(address);
+                }
+                is_recalled
+            }
+            Err(rejected) => {
+                self.count(rejected);
+                false
+            }
+        }
     }
 
     /// Keeps a packet until an identity is known.

@@ -35,7 +35,9 @@ impl Control {
             let outcome = if let Some(packet) = out.packets.pop_front() {
                 self.send(now, packet, transmit, sink)
             } else if let Some(address) = out.whois.pop_front() {
-                self.whois.request(&mut self.shared.ctx(now), address);
+                if !self.knows(now, address) {
+                    self.whois.request(&mut self.shared.ctx(now), address);
+                }
                 Ok(())
             } else if let Some(frame) = out.frames.pop_front() {
                 self.send_frame(now, frame.network, frame.as_frame(), transmit)
@@ -74,7 +76,7 @@ impl Control {
             Route::Direct(path) => return self.seal_and_send(packet, path, transmit),
             Route::Back(path) => return self.answer(now, packet, path, transmit),
         }
-        let known = self.shared.tables.peer(packet.to).is_some();
+        let known = self.knows(now, packet.to);
         match self.way_to(now, packet.to) {
             Some(path) if known => self.seal_and_send(packet, path, transmit),
             _ => {
@@ -123,7 +125,7 @@ impl Control {
     fn flush_waiting(&mut self, now: Instant, transmit: &mut impl Transmit) -> bool {
         let mut sent = false;
         for (since, packet) in self.whois.take_outgoing() {
-            let known = self.shared.tables.peer(packet.to).is_some();
+            let known = self.knows(now, packet.to);
             match self.way_to(now, packet.to) {
                 Some(path) if known => {
                     sent = true;

@@ -93,6 +93,7 @@ impl Peers {
         let (hello, tail_at) = Hello::read(body)?;
         check_claim(&hello, header.source)?;
         let (from, hops, packet_id) = (header.source, header.hops(), header.id.get());
+        self.recall(ctx, from)?;
 
         match self.knows(ctx, &hello.identity) {
             Ok(true) => {

@@ -355,6 +355,7 @@ impl Peers {
     pub(super) fn forget(&mut self, ctx: &mut Ctx<'_>, address: Address) {
         let Some(peer) = self.peers.remove(&address) else { return };
         ctx.tables.remove_peer(address);
+        self.acquaintances.add(peer.identity);
         if !peer.is_asleep {
             save(ctx, address, &peer);
         }

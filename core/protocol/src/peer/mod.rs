@@ -9,12 +9,14 @@
 //! - `introduce`: RENDEZVOUS between peers this node relays for,
 //! - `keepalive`: everything that happens because time passes,
 //! - `record`: what is saved of a peer,
+//! - `acquaintances`: those who were validated once and are no peers at the moment,
 //! - `upstream`: which root is the best, and who is asked for moons,
 //! - `registration`: whether roots take this node for the holder of its address,
 //! - [`gates`]: how often others may make this node work.
 //!
 //! Source: spec 02 §3, §4.
 
+mod acquaintances;
 mod answer;
 pub mod gates;
 mod hello;
@@ -45,6 +47,7 @@ use crate::limits::{
     PROBES_PER_SECOND, VALIDATIONS_AT_ONCE, VALIDATIONS_PER_SECOND,
 };
 use crate::outbox::{Ctx, Directory, Received};
+use crate::peer::acquaintances::Acquaintances;
 use crate::peer::gates::{Budget, Budgets, Gate, PushGate};
 use crate::peer::hello::{Asked, SourcePrefix};
 use crate::peer::introduce::Introductions;
@@ -147,6 +150,9 @@ impl Peer {
 /// Every known peer.
 pub struct Peers {
     peers: BTreeMap<Address, Peer>,
+    acquaintances: Acquaintances,
+    /// How many of those loaded were greeted.
+    greeted_at_start: usize,
     /// This machine's own physical addresses.
     local_addresses: BTreeSet<SocketAddr>,
     schedule: Schedule,
@@ -170,6 +176,8 @@ impl Peers {
     pub const fn new() -> Self {
         Self {
             peers: BTreeMap::new(),
+            acquaintances: Acquaintances::new(),
+            greeted_at_start: 0,
             local_addresses: BTreeSet::new(),
             schedule: Schedule::new(),
             registration: Registration::new(),
@@ -197,7 +205,7 @@ impl Peers {
     /// [`Rejected::InvalidIdentity`] if the address is reserved or no key can be agreed on,
     /// [`Rejected::Full`].
     pub fn learn(&mut self, ctx: &mut Ctx<'_>, identity: &Identity) -> Result<(), Rejected> {
-        if self.knows(ctx, identity)? {
+        if self.knows(ctx, identity)? && self.acquaintances.get(identity.address()).is_none() {
             return Ok(());
         }
         let key = ctx.me.agree(identity).ok_or(Rejected::InvalidIdentity)?;
@@ -227,6 +235,7 @@ impl Peers {
     ) -> Result<(), Rejected> {
         self.make_room(ctx)?;
         let address = identity.address();
+        self.acquaintances.remove(address);
         self.peers.insert(address, Peer::new(ctx.now, *identity));
         ctx.tables.insert_peer(address, PeerView { keys, takes_aes: false, path: None });
         self.schedule.wake(ctx.now + ACTIVITY);
@@ -330,7 +339,7 @@ impl Peers {
             let path = selected.map(|path| path.remote);
             ctx.out.events.push_back(Event::Peer { address, path });
         }
-        if peer.take_saving(ctx.now) {
+        if peer.take_saving(ctx.now, ctx.tables.is_upstream) {
             save(ctx, address, peer);
         }
         if roots.is_upstream(address) {
@@ -402,7 +411,8 @@ impl Default for Peers {
 
 impl Directory for Peers {
     fn identity(&self, address: Address) -> Option<&Identity> {
-        self.peers.get(&address).map(|peer| &peer.identity)
+        let peer = self.peers.get(&address).map(|peer| &peer.identity);
+        peer.or_else(|| self.acquaintances.get(address))
     }
 }
 

@@ -17,7 +17,7 @@ use crate::address::Address;
 use crate::error::{Malformed, Rejected};
 use crate::event::{Event, StoreKey};
 use crate::identity::Identity;
-use crate::limits::PATHS_PER_PEER_MAX;
+use crate::limits::{GREETED_AT_START_MAX, GREETED_AT_START_MAX_ROOT, PATHS_PER_PEER_MAX};
 use crate::outbox::Ctx;
 use crate::peer::{Peer, Peers, hello, is_usable};
 use crate::roots::Roots;
@@ -35,8 +35,8 @@ impl Peer {
     ///
     /// Members of this node's networks are saved as soon as they are reached directly: a host may
     /// end without notice, and they shall be found again even if no root is there to ask.
-    pub(super) fn take_saving(&mut self, now: Instant) -> bool {
-        if self.selected.is_none() || !self.is_trusted(now) {
+    pub(super) fn take_saving(&mut self, now: Instant, is_root: bool) -> bool {
+        if self.selected.is_none() || !(is_root || self.is_trusted(now)) {
             return false;
         }
         let due = self
@@ -81,7 +81,9 @@ fn read(record: &[u8]) -> Result<(Identity, Vec<SocketAddr>), Malformed> {
 }
 
 impl Peers {
-    /// Remembers a peer saved earlier and greets it wherever it was.
+    /// Remembers a peer saved earlier and, if it is one of the first, greets it wherever it was.
+    ///
+    /// The identity is not validated again.
     ///
     /// # Errors
     ///
@@ -93,6 +95,15 @@ impl Peers {
         record: &[u8],
     ) -> Result<(), Rejected> {
         let (identity, addresses) = read(record)?;
+        let is_root = ctx.tables.is_upstream;
+        let max = if is_root { GREETED_AT_START_MAX_ROOT } else { GREETED_AT_START_MAX };
+        if self.greeted_at_start >= max {
+            if !self.knows(ctx, &identity)? {
+                self.acquaintances.add(identity);
+            }
+            return Ok(());
+        }
+        self.greeted_at_start += 1;
         self.learn(ctx, &identity)?;
         for remote in addresses {
             if is_usable(ctx.tables, roots, identity.address(), remote.ip()) {

@@ -10,7 +10,7 @@ use crate::endpoint::SocketId;
 use crate::event::StoreKey;
 use crate::fastpath::tables::Tables;
 use crate::identity::SecretIdentity;
-use crate::limits::SILENT_PEERS_MAX;
+use crate::limits::{GREETED_AT_START_MAX, SILENT_PEERS_MAX};
 use crate::outbox::{Outbox, Outgoing, Route, Seal};
 use crate::rng::Rng;
 use crate::time::UnixMillis;
@@ -412,7 +412,6 @@ fn a_silent_peer_stays_known_until_too_many_are_silent() {
     }
     host.run_until(secs(4_200));
 
-    assert!(host.peers.identity(BOB).is_none());
     assert!(host.tables.peer(BOB).is_none());
     assert!(host.peers.identity(Address::from_u64(1)).is_some());
 }
@@ -679,4 +678,45 @@ fn whoever_is_known_stays() {
 
     assert_eq!(learned, Err(Rejected::IdentityCollision));
     assert_eq!(host.peers.identity(BOB), Some(secret("B").public()));
+}
+
+#[test]
+fn who_was_forgotten_is_a_peer_again_without_being_validated() {
+    let mut host = Host::root();
+    let bob = *secret("B").public();
+    let other = Identity::from_parts(BOB, *secret("A").public().public_key());
+    host.with(|peers, ctx, _, _| {
+        peers.learn(ctx, &bob).unwrap();
+        peers.forget(ctx, BOB);
+    });
+    assert!(host.tables.peer(BOB).is_none());
+
+    assert_eq!(host.peers.identity(BOB), Some(&bob));
+    let collided = host.with(|peers, ctx, _, _| peers.learn(ctx, &other));
+    assert_eq!(collided, Err(Rejected::IdentityCollision));
+    assert_eq!(host.with(|peers, ctx, _, _| peers.recall(ctx, BOB)), Ok(true));
+
+    assert!(host.tables.peer(BOB).is_some());
+    assert_eq!(host.with(|peers, ctx, _, _| peers.recall(ctx, FAR)), Ok(false));
+}
+
+/// None of the identities would be believed if it were validated.
+#[test]
+fn of_the_peers_saved_the_first_are_greeted_and_all_are_known() {
+    let mut host = Host::leaf();
+    let count = GREETED_AT_START_MAX as u64 + 10;
+    let address = |number| Address::from_u64(0x77_0000_0000 + number);
+    for number in 0..count {
+        let mut peer = Peer::new(host.now, Identity::from_parts(address(number), [9; 64]));
+        let at = Path { local: SocketId(1), remote: ([5, 9, 0, 1], 9_993).into() };
+        peer.paths.arrived(host.now, at, true, || true);
+        let record = peer.to_record();
+        host.with(|peers, ctx, roots, _| peers.load(ctx, roots, &record)).unwrap();
+    }
+
+    let greeted = host.sent.iter().filter(|sent| sent.2 == Verb::Hello).count();
+    assert_eq!(greeted, GREETED_AT_START_MAX);
+    assert!((0..count).all(|number| host.peers.identity(address(number)).is_some()));
+    let last = address(count - 1);
+    assert_eq!(host.with(|peers, ctx, _, _| peers.recall(ctx, last)), Ok(true));
 }

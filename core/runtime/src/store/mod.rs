@@ -23,6 +23,7 @@ use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Read as _, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 use zeroize::Zeroizing;
 use zt_protocol::address::{Address, MoonId, NetworkId};
@@ -31,7 +32,7 @@ use zt_protocol::identity::{IdentityError, SecretIdentity};
 use zt_protocol::settings::{Settings, SettingsError};
 use zt_protocol::world::{World, WorldKind};
 
-use crate::limits::{FILE_LEN_MAX, PEERS_LOADED_MAX};
+use crate::limits::{FILE_LEN_MAX, PEER_FILE_LIFETIME, PEERS_LOADED_MAX};
 
 pub(crate) use records::{Edition, Records, Written};
 pub(crate) use saver::Saver;
@@ -304,6 +305,12 @@ impl Home {
             .filter_map(|path| Some((fs::metadata(&path).ok()?.modified().ok()?, path)))
             .collect();
 
+        let now = SystemTime::now();
+        files.retain(|(modified, path)| {
+            let is_old = now.duration_since(*modified).is_ok_and(|age| age > PEER_FILE_LIFETIME);
+            // One that cannot be removed is tried again at the next start.
+            !is_old || fs::remove_file(path).is_err()
+        });
         files.sort_unstable_by(|a, b| b.cmp(a));
         files.truncate(PEERS_LOADED_MAX);
         files.iter().filter_map(|(_, path)| read(path).ok().flatten()).collect()
