@@ -1,10 +1,15 @@
 //! Private networks: who is let in, and who is put out.
 
+use serde_json::json;
 use zt_protocol::event::Standing;
+use zt_protocol::time::UnixMillis;
 use zt_tests::sim::durations::{millis, secs};
 use zt_tests::sim::{Access, World};
 
 use super::scene::Scene;
+
+/// What every clock says when a world begins.
+const START: UnixMillis = UnixMillis(1_700_000_000_000);
 
 #[test]
 fn a_stranger_is_denied_until_it_is_allowed() {
@@ -130,4 +135,28 @@ fn clocks_that_are_wrong_by_days_do_not_matter() {
     let mut scene = Scene::with(47, Access::Private, member_off_by(3 * day), member_off_by(-day));
 
     scene.await_ping();
+}
+
+/// Method: the controller takes the user for logged in for 40 s, as a log-in service would have it
+/// write. The member is told when that ends, long before its next poll.
+#[test]
+fn a_user_is_asked_to_log_in_at_first_and_when_the_log_in_ends() {
+    let mut world = World::seeded(48);
+    world.root();
+    let controller = world.controller();
+    let network = world.network_with(controller, json!({ "private": true, "ssoEnabled": true }));
+    let alice = world.member();
+    let stands_at =
+        |standing| move |world: &World| world.standing(network, alice) == Some(standing);
+    world.join(network, &[alice]);
+    let elapsed = world.run_until(secs(5), stands_at(Standing::AuthenticationRequired)).unwrap();
+
+    let expiry = START + elapsed + secs(40);
+    let logged_in = json!({ "authorized": true, "authenticationExpiryTime": expiry.0 });
+    world.edit_member(network, alice, logged_in);
+
+    world.run_until(secs(6), stands_at(Standing::Ok)).unwrap();
+    world.run_for(secs(30));
+    assert_eq!(world.standing(network, alice), Some(Standing::Ok));
+    world.run_until(secs(12), stands_at(Standing::AuthenticationRequired)).unwrap();
 }
