@@ -494,13 +494,43 @@ pub const GREETED_AT_START_MAX_ROOT: usize = 10_000;
 /// How many pairs of peers a root introduces per 30 s. Further ones stay relayed until their turn.
 pub const INTRODUCTIONS_MAX: usize = 65_536;
 
-/// How many identities of strangers are validated per second, and how many at once.
+/// How many identities of strangers are validated per second that have not proven where they are,
+/// and how many at once.
 ///
-/// One takes tens of milliseconds, so this is about a fifth of a core. Further HELLOs are dropped
-/// as `rate_limited`; their senders repeat them.
-pub const VALIDATIONS_PER_SECOND: u32 = 8;
+/// One takes some 25 ms, so these, the [proven ones](PROVEN_VALIDATIONS_PER_SECOND) and the
+/// [agreements](AGREEMENTS_PER_SECOND) before them come to less than a tenth of a core. When they
+/// are used up, strangers are sent an ECHO first.
+pub const VALIDATIONS_PER_SECOND: u32 = 1;
 /// See [`VALIDATIONS_PER_SECOND`].
-pub const VALIDATIONS_AT_ONCE: u32 = 64;
+pub const VALIDATIONS_AT_ONCE: u32 = 16;
+
+/// How many of strangers that gave that ECHO back. Further ones wait: they repeat their HELLO.
+pub const PROVEN_VALIDATIONS_PER_SECOND: u32 = 2;
+/// See [`PROVEN_VALIDATIONS_PER_SECOND`].
+pub const PROVEN_VALIDATIONS_AT_ONCE: u32 = 48;
+
+/// How many keys are agreed on with strangers per second, and how many at once, at 0.07 ms each.
+/// Further HELLOs are dropped as `rate_limited`.
+pub const AGREEMENTS_PER_SECOND: u32 = 300;
+/// See [`AGREEMENTS_PER_SECOND`].
+pub const AGREEMENTS_AT_ONCE: u32 = 300;
+
+/// What strangers cost per second, in microseconds of one core: no more than a tenth of it.
+const STRANGERS_COST: u32 =
+    25_000 * (VALIDATIONS_PER_SECOND + PROVEN_VALIDATIONS_PER_SECOND) + 70 * AGREEMENTS_PER_SECOND;
+const _: () = assert!(STRANGERS_COST <= 100_000);
+
+/// How many strangers may have an ECHO to give back, at about 3 KiB each. The oldest makes room.
+///
+/// With a flood of as many HELLOs as are looked at, that leaves each most of a second.
+pub const CANDIDATES_MAX: usize = 256;
+
+/// How long they may take.
+pub const CANDIDATE_LIFETIME: Duration = Duration::from_secs(5);
+
+/// How many false identities are remembered, so that repeating them costs nothing; at most twice
+/// as many.
+pub const REFUTED_MAX: usize = 1_024;
 
 /// How many of those may come from one neighbourhood (a /24 or /48) per second, and how many at
 /// once.

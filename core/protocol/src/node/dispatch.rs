@@ -48,6 +48,12 @@ impl Control {
                 Ok(())
             }
             Inbound::FromStranger { source, path, packet } => {
+                let ctx = &mut self.shared.ctx(now);
+                let (roots, surface) = (&self.roots, &mut self.surface);
+                if self.peers.handle_proof(ctx, roots, surface, (source, path), packet)? {
+                    self.identity_arrived(source);
+                    return Ok(());
+                }
                 let content = Content::Sealed(packet.to_vec());
                 let packet = WaitingPacket { needs: source, path, content };
                 if self.knows(now, source) {

@@ -91,7 +91,9 @@ pub struct Budgets<K> {
 }
 
 impl<K: Copy + Ord> Budgets<K> {
-    /// Gives at most `keys_max` keys a budget like `full` each; more have to wait.
+    /// Gives at most `keys_max` keys a budget like `full` each. More are not told apart, and what
+    /// all of them may ask together is for another budget to say: were they refused, a crowd of
+    /// made-up keys would keep everybody else out.
     #[must_use]
     pub const fn new(full: Budget, keys_max: usize) -> Self {
         Self {
@@ -110,7 +112,7 @@ impl<K: Copy + Ord> Budgets<K> {
             self.turned = now;
         }
         if self.current.len() >= self.keys_max && !self.current.contains_key(&key) {
-            return false;
+            return true;
         }
         let start = self.previous.get(&key).copied().unwrap_or(self.full);
         self.current.entry(key).or_insert(start).spend(now)
@@ -192,13 +194,14 @@ mod tests {
     }
 
     #[test]
-    fn keys_beyond_the_bound_have_no_budget_until_others_are_forgotten() {
+    fn keys_beyond_the_bound_are_neither_remembered_nor_kept_out() {
         let mut budgets = Budgets::new(Budget::new(2, 4), 3);
 
         let spent = (0..100).filter(|&key| budgets.spend(at(5_000), key)).count();
 
-        assert_eq!(spent, 3);
-        assert!(budgets.spend(at(8_000), 99));
+        assert_eq!(spent, 100);
+        assert_eq!(budgets.current.len(), 3);
+        assert_eq!((0..10).filter(|_| budgets.spend(at(5_000), 0)).count(), 3);
     }
 
     #[test]

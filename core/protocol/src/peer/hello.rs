@@ -9,14 +9,13 @@ use std::sync::Arc;
 use crate::address::Address;
 use crate::endpoint::{Path, Scope};
 use crate::error::Rejected;
-use crate::identity::Identity;
 use crate::limits::{
     AMPLIFICATION_MAX, HEADER_LEN, MOONS_MAX, PACKET_LEN_MAX, PHYSICAL_MTU, PROTOCOL_VERSION_MIN,
 };
 use crate::outbox::{Ctx, Received};
 use crate::peer::{Peers, is_usable};
 use crate::roots::Roots;
-use crate::suite::{self, PeerKeys};
+use crate::suite;
 use crate::surface::Surface;
 use crate::time::UnixMillis;
 use crate::verb::{ErrorCode, Verb};
@@ -27,29 +26,6 @@ use crate::world::World;
 
 /// Most bytes of worlds an OK(HELLO) has room for, as a packet is at most so long.
 const WORLDS_LEN_MAX: usize = PACKET_LEN_MAX - HEADER_LEN - 43;
-
-/// The network a datagram came from, for limiting what its neighbourhood may cost this node: the
-/// first three bytes of an IPv4 address, the first six of an IPv6 one.
-#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
-pub(super) enum SourcePrefix {
-    V4([u8; 3]),
-    V6([u8; 6]),
-}
-
-impl SourcePrefix {
-    fn of(ip: IpAddr) -> Self {
-        match ip {
-            IpAddr::V4(v4) => {
-                let [a, b, c, _] = v4.octets();
-                Self::V4([a, b, c])
-            }
-            IpAddr::V6(v6) => {
-                let [a, b, c, d, e, f, ..] = v6.octets();
-                Self::V6([a, b, c, d, e, f])
-            }
-        }
-    }
-}
 
 /// Sends HELLO to the physical address `remote`, from all sockets: which of them reaches it is
 /// what a HELLO finds out.
@@ -135,41 +111,6 @@ impl Peers {
             return Err(Rejected::UnknownSender);
         }
         self.answer_hello(ctx, roots, surface, rx, &hello, tail_at)
-    }
-
-    /// Makes a stranger a peer if the HELLO in `packet` is authentic and its identity valid.
-    fn admit(
-        &mut self,
-        ctx: &mut Ctx<'_>,
-        path: Path,
-        identity: &Identity,
-        packet: &mut [u8],
-    ) -> Result<(), Rejected> {
-        let keys = self.agree_with_stranger(ctx, path, identity, packet)?;
-        if !self.validations.spend(ctx.now) {
-            return Err(Rejected::RateLimited);
-        }
-        if !identity.is_valid() {
-            return Err(Rejected::InvalidIdentity);
-        }
-        self.insert(ctx, identity, keys)
-    }
-
-    /// Returns the keys shared with whoever claims `identity`, if `packet` was sealed with them.
-    fn agree_with_stranger(
-        &mut self,
-        ctx: &Ctx<'_>,
-        path: Path,
-        identity: &Identity,
-        packet: &mut [u8],
-    ) -> Result<Arc<PeerKeys>, Rejected> {
-        if !self.strangers.spend(ctx.now, SourcePrefix::of(path.remote.ip())) {
-            return Err(Rejected::RateLimited);
-        }
-        let key = ctx.me.agree(identity).ok_or(Rejected::InvalidIdentity)?;
-        let keys = PeerKeys::new(&key);
-        suite::open(&keys, packet)?;
-        Ok(Arc::new(keys))
     }
 
     /// Answers an authentic HELLO and takes note of what it says, if it proves anything.

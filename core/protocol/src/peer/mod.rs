@@ -10,6 +10,7 @@
 //! - `keepalive`: everything that happens because time passes,
 //! - `record`: what is saved of a peer,
 //! - `acquaintances`: those who were validated once and are no peers at the moment,
+//! - `strangers`: what those cost who are not known yet,
 //! - `upstream`: which root is the best, and who is asked for moons,
 //! - `registration`: whether roots take this node for the holder of its address,
 //! - [`gates`]: how often others may make this node work.
@@ -26,6 +27,7 @@ pub mod path;
 mod punch;
 mod record;
 mod registration;
+mod strangers;
 #[cfg(test)]
 mod tests;
 mod upstream;
@@ -42,19 +44,19 @@ use crate::event::Event;
 use crate::fastpath::tables::{PeerView, Tables};
 use crate::identity::Identity;
 use crate::limits::{
-    ANSWERS_AT_ONCE, ANSWERS_PER_SECOND, GATE_KEYS_MAX, NEIGHBORHOOD_VALIDATIONS_AT_ONCE,
-    NEIGHBORHOOD_VALIDATIONS_PER_SECOND, PEERS_MAX, PEERS_MAX_ROOT, PROBES_AT_ONCE,
-    PROBES_PER_SECOND, VALIDATIONS_AT_ONCE, VALIDATIONS_PER_SECOND,
+    ANSWERS_AT_ONCE, ANSWERS_PER_SECOND, GATE_KEYS_MAX, PEERS_MAX, PEERS_MAX_ROOT, PROBES_AT_ONCE,
+    PROBES_PER_SECOND,
 };
 use crate::outbox::{Ctx, Directory, Received};
 use crate::peer::acquaintances::Acquaintances;
-use crate::peer::gates::{Budget, Budgets, Gate, PushGate};
-use crate::peer::hello::{Asked, SourcePrefix};
+use crate::peer::gates::{Budget, Gate, PushGate};
+use crate::peer::hello::Asked;
 use crate::peer::introduce::Introductions;
 use crate::peer::keepalive::Schedule;
 use crate::peer::path::{Arrival, Paths};
 use crate::peer::record::save;
 use crate::peer::registration::Registration;
+use crate::peer::strangers::Strangers;
 use crate::roots::Roots;
 use crate::status::PeerStatus;
 use crate::suite::PeerKeys;
@@ -162,9 +164,7 @@ pub struct Peers {
     echoes: Gate<Path>,
     /// HELLOs sent to confirm a path that is not known.
     confirmations: Gate<Path>,
-    /// Strangers validated, by where they are.
-    strangers: Budgets<SourcePrefix>,
-    validations: Budget,
+    strangers: Strangers,
     answers: Budget,
     probes: Budget,
     is_online: bool,
@@ -184,11 +184,7 @@ impl Peers {
             introductions: Introductions::new(),
             echoes: Gate::new(Duration::from_millis(166), GATE_KEYS_MAX),
             confirmations: Gate::new(Duration::from_secs(1), GATE_KEYS_MAX),
-            strangers: Budgets::new(
-                Budget::new(NEIGHBORHOOD_VALIDATIONS_PER_SECOND, NEIGHBORHOOD_VALIDATIONS_AT_ONCE),
-                GATE_KEYS_MAX,
-            ),
-            validations: Budget::new(VALIDATIONS_PER_SECOND, VALIDATIONS_AT_ONCE),
+            strangers: Strangers::new(),
             answers: Budget::new(ANSWERS_PER_SECOND, ANSWERS_AT_ONCE),
             probes: Budget::new(PROBES_PER_SECOND, PROBES_AT_ONCE),
             is_online: false,
