@@ -49,6 +49,8 @@ fn a_member_that_is_denied_is_cut_off_at_once() {
     scene.world.deny(scene.network, scene.bob);
     scene.world.run_for(millis(200));
     let before = scene.world.pongs(scene.alice);
+    scene.world.run_for(millis(800));
+    assert_eq!(scene.world.standing(scene.network, scene.bob), Some(Standing::AccessDenied));
     scene.world.run_for(secs(180));
 
     assert_eq!(scene.world.pongs(scene.alice), before);

@@ -306,6 +306,31 @@ impl Networks {
         }
     }
 
+    /// Takes in that a controller refuses this member without having been asked; `rx.body` begins
+    /// after the code.
+    ///
+    /// It may have dismissed the member just now, or somebody may repeat what it said long ago. It
+    /// is asked, and its answer counts: one request for one packet of the controller's, which no
+    /// stranger can make.
+    ///
+    /// # Errors
+    ///
+    /// [`Rejected::UnexpectedReply`] if it is not this network's controller.
+    pub fn handle_dismissal(
+        &mut self,
+        ctx: &mut Ctx<'_>,
+        rx: &Received<'_>,
+    ) -> Result<(), Rejected> {
+        let id = Reader::new("ERROR about a network", rx.body).network()?;
+        let platform = self.platform;
+        let network = self.network(id)?;
+        if rx.from != id.controller() {
+            return Err(Rejected::UnexpectedReply);
+        }
+        network.request(ctx, platform);
+        Ok(())
+    }
+
     /// Takes in an ERROR about a network; `rx.body` begins after the code.
     ///
     /// # Errors

@@ -225,6 +225,11 @@ impl Control {
                 self.peers.handle_collision(ctx, &self.roots, rx)
             }
             (_, Some(ErrorCode::IdentityCollision)) => Err(Rejected::UnexpectedReply),
+            (Some(Verb::NetworkConfigRequest), Some(ErrorCode::NetworkAccessDenied))
+                if !is_expected =>
+            {
+                self.networks.handle_dismissal(ctx, rx)
+            }
             (Some(Verb::NetworkConfigRequest), _) if !is_expected => Err(Rejected::UnexpectedReply),
             (Some(in_re), Some(code)) => self.networks.handle_error(ctx, rx, in_re, code),
             _ => Ok(()),

@@ -133,6 +133,26 @@ fn a_configuration_is_renewed_after_a_minute_and_then_until_another_comes() {
     assert_eq!(requests(&mut host, secs(135)), 0);
 }
 
+/// Whoever kept an old refusal could otherwise have the member leave whenever they like.
+#[test]
+fn a_refusal_that_nobody_asked_for_makes_the_member_ask() {
+    let mut host = Host::on(PortMode::L3, |_| {});
+    let dismiss = |host: &mut Host, from| {
+        host.receive(from, Verb::Error, &NETWORK.to_bytes(), |networks, ctx, _, rx| {
+            networks.handle_dismissal(ctx, rx)
+        })
+    };
+    let (controller, b) = (host.controller.address(), host.b.address());
+    host.sent();
+
+    assert_eq!(dismiss(&mut host, b), Err(Rejected::UnexpectedReply));
+    assert_eq!(host.sent(), []);
+
+    assert_eq!(dismiss(&mut host, controller), Ok(()));
+    assert_eq!(host.sent(), [(controller, Verb::NetworkConfigRequest)]);
+    assert_eq!(host.standing(), Standing::Ok);
+}
+
 #[test]
 fn what_the_controller_says_is_reported_and_what_others_say_is_not() {
     let mut host = Host::on(PortMode::L3, |_| {});
