@@ -43,6 +43,11 @@ pub(crate) enum Failure {
          start as a new node, with new networks"
     )]
     Collision(Address),
+    #[error(
+        "roots say that another node has the address {0}, which was made a moment ago: they lie, or \
+         were lied to; use other roots"
+    )]
+    LyingRoots(Address),
     #[error("cannot run: {0}")]
     Runtime(io::Error),
     #[error(transparent)]

@@ -75,6 +75,7 @@ impl Node {
         let mut signals = Signals::listen().map_err(Failure::Runtime)?;
         let mut asked = signal(SignalKind::user_defined1()).map_err(Failure::Runtime)?;
         let report = Report::new(self.json);
+        let mut is_renewed = false;
         loop {
             let networks = self.networks_to_join()?;
             let node = self.start().await?;
@@ -91,6 +92,11 @@ impl Node {
                 () = signals.received() => {}
             }
             if let Ok(Ended::AddressLost) = result {
+                // No two addresses are taken by chance: whoever says so again makes it up.
+                if std::mem::replace(&mut is_renewed, true) {
+                    report.stopped();
+                    return Err(Failure::LyingRoots(node.address()));
+                }
                 let retired = Home::new(&self.home).retire_identity()?;
                 log::warn!(file:? = retired; "starting again as a new node; the old identity is kept");
                 continue;
@@ -134,7 +140,7 @@ impl Node {
         }
         while let Some(event) = node.next_event().await {
             report.event(node.address(), &event);
-            if event == Event::Worlds
+            if matches!(event, Event::Worlds | Event::Online(true))
                 && let Ok(worlds) = node.worlds().await
             {
                 report.worlds(&worlds);

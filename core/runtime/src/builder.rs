@@ -237,9 +237,20 @@ impl State {
 fn planet_in_force(given: Option<World>, stored: Option<World>) -> World {
     let built_in = World::default_planet();
     let planet = match (given, stored) {
-        // The roots have published a revision of it since.
-        (Some(given), Some(stored)) if stored.supersedes(&given).is_ok() => stored,
-        (Some(given), _) => given,
+        (Some(given), Some(stored)) => match stored.supersedes(&given) {
+            // The roots have published a revision of it since.
+            Ok(()) => {
+                log::info!("planet {:016x}: the one stored is a later revision", given.id);
+                stored
+            }
+            Err(why) => {
+                if stored != given {
+                    log::info!(why:%; "planet {:016x} was stored and is not used", stored.id);
+                }
+                given
+            }
+        },
+        (Some(given), None) => given,
         (None, Some(stored)) => stored,
         (None, None) => return built_in,
     };
