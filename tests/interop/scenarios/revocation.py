@@ -55,5 +55,9 @@ def deny_while_talking(network: PrivateNetwork, denied: Peer, other: Peer) -> Di
         last = hearer.last_heard(about[asker])
         return last["at"] - before if last else 0.0
 
-    return {"it was heard": until(other, denied), "it was answered": until(denied, denied),
-            "it answered": until(other, other)}
+    cut = {"it was heard": until(other, denied), "it was answered": until(denied, denied),
+           "it answered": until(other, other)}
+    if other is network.member:
+        # The reference goes on sending to whom it would not hear any more.
+        cut["it heard"] = until(denied, other)
+    return cut

@@ -1,6 +1,7 @@
 //! Private networks: who is let in, and who is put out.
 
 use serde_json::json;
+use zt_protocol::error::Rejected;
 use zt_protocol::event::Standing;
 use zt_protocol::time::UnixMillis;
 use zt_tests::sim::durations::{millis, secs};
@@ -56,6 +57,44 @@ fn a_member_that_is_denied_is_cut_off_at_once() {
     assert_eq!(scene.world.pongs(scene.alice), before);
     assert_eq!(scene.world.standing(scene.network, scene.bob), Some(Standing::AccessDenied));
     assert_eq!(scene.world.standing(scene.network, scene.alice), Some(Standing::Ok));
+}
+
+/// It need not have heard of its revocation, so it is not left to itself whom it hears.
+#[test]
+fn nothing_is_sent_any_more_to_a_member_that_was_denied() {
+    let mut scene = Scene::private(47);
+    let (alice, bob) = (scene.alice, scene.bob);
+    scene.await_ping();
+    scene.world.ping_every(millis(100), alice, bob);
+    scene.world.run_for(secs(5));
+    scene.world.deny(scene.network, bob);
+    scene.world.run_for(secs(2));
+
+    let before = scene.world.datagrams(alice, bob);
+    let refused = scene.world.dropped(alice, Rejected::NotAMember);
+    scene.world.run_for(secs(10));
+
+    // It is asked for a certificate once a second, and its path is kept open.
+    assert!(scene.world.datagrams(alice, bob) <= before + 15);
+    assert!(scene.world.dropped(alice, Rejected::NotAMember) >= refused + 99);
+
+    scene.world.allow(scene.network, bob);
+    let before = scene.world.pongs(alice);
+    scene.world.run_until(secs(10), |world| world.pongs(alice) > before).unwrap();
+}
+
+#[test]
+fn a_member_that_has_just_restarted_is_told_that_it_is_denied() {
+    let mut scene = Scene::private(48);
+    let (network, alice) = (scene.network, scene.alice);
+    scene.await_ping();
+    scene.world.restart(alice);
+    scene.await_ping();
+
+    scene.world.deny(network, alice);
+
+    let denied = |world: &World| world.standing(network, alice) == Some(Standing::AccessDenied);
+    scene.world.run_until(secs(5), denied).unwrap();
 }
 
 #[test]

@@ -33,7 +33,8 @@ pub(crate) struct Crossing<'a> {
 ///
 /// # Errors
 ///
-/// [`Rejected::Filtered`] if it does not pass or goes to somebody else instead, and
+/// [`Rejected::Filtered`] if it does not pass or goes to somebody else instead,
+/// [`Rejected::NotAMember`] if it is for somebody whose certificate was revoked, and
 /// [`Rejected::UnknownNetwork`].
 pub(crate) fn judge(
     tables: &Tables,
@@ -43,6 +44,9 @@ pub(crate) fn judge(
 ) -> Result<Decision, Rejected> {
     let Crossing { network, direction, peer, frame, copied } = crossing;
     let view = tables.network(network).ok_or(Rejected::UnknownNetwork)?;
+    if direction == Direction::Outbound && view.is_revoked(peer) {
+        return Err(Rejected::NotAMember);
+    }
     if view.filter.accepts_all() {
         return Ok(Decision::Accept);
     }

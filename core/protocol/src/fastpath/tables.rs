@@ -104,6 +104,8 @@ pub struct NetworkView {
 pub struct MemberView {
     /// Whether its certificate agrees with ours. Irrelevant on public networks.
     pub admitted: bool,
+    /// Whether its certificate was revoked and it has shown no later one.
+    pub revoked: bool,
     /// What it holds that rules look at; `None` if no more than strangers do.
     pub holdings: Option<Arc<Holdings>>,
     /// From when on our credentials are due to be pushed before the next frame to it.
@@ -223,6 +225,16 @@ impl NetworkView {
     pub fn is_news(&self, now: Instant, mac: Mac, bridge: Address) -> bool {
         let known = self.stations.get(&mac);
         known.is_none_or(|known| known.bridge != bridge || known.renew_due <= now)
+    }
+
+    /// Returns whether `peer` was a member of this private network and is none any more.
+    ///
+    /// The protocol lets a receiver judge for itself whom it hears, but this one may not have heard
+    /// of its revocation, and what is sent to it is for members.
+    #[must_use]
+    pub fn is_revoked(&self, peer: Address) -> bool {
+        self.admission == Admission::Members
+            && self.members.get(&peer).is_some_and(|member| member.revoked)
     }
 
     /// Returns how rules see a frame between `me`, this node, and `peer`. That is

@@ -12,8 +12,8 @@ use crate::identity::Directory;
 use crate::limits::{CREDENTIAL_PACKET_DISTANCE, CREDENTIAL_PACKETS_WAITING_MAX};
 use crate::outbox::Ctx;
 use crate::time::Instant;
-use crate::verb::Verb;
-use crate::wire::credentials as wire;
+use crate::verb::{ErrorCode, Verb};
+use crate::wire::{credentials as wire, reply};
 
 /// What became of the credentials in a packet.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -169,6 +169,16 @@ impl Network {
         let due = self.members.get(to).is_none_or(|member| member.push_due() <= ctx.now);
         if due {
             self.push(ctx, to);
+        }
+    }
+
+    /// Asks a member whose certificate was revoked for a later one, once a second at most.
+    pub(super) fn demand_certificate(&mut self, ctx: &mut Ctx<'_>, member: Address) {
+        if self.members.take_demand(ctx.now, member) {
+            let code = ErrorCode::NeedMembershipCertificate;
+            // An answer to nothing: whoever is asked looks at the network alone (spec 03 §2.4).
+            let body = reply::error(Verb::Nop, 0, code, Some(self.id));
+            ctx.out.send(member, Verb::Error, body);
         }
     }
 

@@ -55,6 +55,8 @@ pub(super) struct Member {
     push_due: Instant,
     /// When all multicast groups were last announced to it.
     announced: Option<Instant>,
+    /// When it was last asked for a certificate later than the one revoked.
+    demanded: Option<Instant>,
 }
 
 /// What became of a credential that arrived.
@@ -294,6 +296,17 @@ impl Members {
         }
     }
 
+    /// Returns whether the member at `address` is due to be asked for a later certificate, and
+    /// counts that as done.
+    pub(super) fn take_demand(&mut self, now: Instant, address: Address) -> bool {
+        let member = self.records.get_mut(&address);
+        let due = member.filter(|member| now.is_due(member.demanded, CREDENTIAL_DEMAND_PERIOD));
+        due.is_some_and(|member| {
+            member.demanded = Some(now);
+            true
+        })
+    }
+
     /// Forgets credentials that cannot count any more under `config`, and members of whom nothing
     /// is left to know.
     ///
@@ -331,6 +344,7 @@ impl Member {
             pushed: None,
             push_due: Instant::ZERO,
             announced: None,
+            demanded: None,
         }
     }
 
@@ -338,6 +352,7 @@ impl Member {
     pub(super) fn view(&self) -> MemberView {
         MemberView {
             admitted: self.admitted,
+            revoked: self.is_revoked(),
             holdings: self.holdings.clone(),
             push_due: self.push_due,
             announce_due: self.announce_due(),
@@ -375,6 +390,12 @@ impl Member {
     /// Remembers that all multicast groups were announced to it.
     pub(super) const fn note_announcement(&mut self, now: Instant) {
         self.announced = Some(now);
+    }
+
+    /// Returns whether the certificate it has shown was revoked.
+    fn is_revoked(&self) -> bool {
+        let shown = self.membership.as_ref().map_or(0, |shown| shown.timestamp().0);
+        self.barred_until > 0 && shown <= self.barred_until
     }
 
     fn judge(&mut self, address: Address, own: Option<&Membership>, directory: &dyn Directory) {

@@ -466,6 +466,14 @@ impl Networks {
         }
     }
 
+    /// Asks a member whose certificate was revoked for a later one, because something was to be
+    /// sent to it: it may have been let in again.
+    pub fn demand_certificate(&mut self, ctx: &mut Ctx<'_>, id: NetworkId, member: Address) {
+        if let Ok(network) = self.network(id) {
+            network.demand_certificate(ctx, member);
+        }
+    }
+
     /// Shows our credentials to `to` if they are due, before a frame is sent to it.
     ///
     /// Due for whoever the data plane knows no [`MemberView`] of, and from `push_due` on.

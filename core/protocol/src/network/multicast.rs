@@ -332,8 +332,10 @@ impl Network {
     fn send_copy(&mut self, ctx: &mut Ctx<'_>, to: Address, body: Vec<u8>) {
         let Ok(message) = MulticastFrame::read(&body) else { return };
         let frame = message.frame(self.mac);
-        if self.ask_rules(ctx, Direction::Outbound, to, frame).is_err() {
-            return;
+        match self.ask_rules(ctx, Direction::Outbound, to, frame) {
+            Ok(()) => {}
+            Err(Rejected::NotAMember) => return self.demand_certificate(ctx, to),
+            Err(_) => return,
         }
         self.push_if_due(ctx, to);
         ctx.out.send(to, Verb::MulticastFrame, body);

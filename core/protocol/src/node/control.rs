@@ -260,7 +260,7 @@ impl Control {
         let view = tables.network(network).ok_or(Rejected::UnknownNetwork)?;
         let admitted = match direction {
             Direction::Inbound => view.admits(peer),
-            Direction::Outbound => view.admission != Admission::Nobody,
+            Direction::Outbound => view.admission != Admission::Nobody && !view.is_revoked(peer),
         };
         if !admitted {
             return Err(Rejected::NotAMember);

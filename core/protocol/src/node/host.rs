@@ -104,7 +104,7 @@ impl Control {
         }
         match frame.destination.to_member(network) {
             Some(member) => {
-                self.ask_rules(network, member, frame, false)?;
+                self.ask_rules(now, network, member, frame, false)?;
                 self.send_to_member(now, network, member, frame, transmit)
             }
             None => self.send_towards_device(now, network, frame, transmit),
@@ -115,6 +115,7 @@ impl Control {
     /// have been `copied` already.
     fn ask_rules(
         &mut self,
+        now: Instant,
         network: NetworkId,
         receiver: Address,
         frame: Frame<'_>,
@@ -123,7 +124,11 @@ impl Control {
         let Shared { tables, rng, out, .. } = &mut self.shared;
         let direction = Direction::Outbound;
         let crossing = Crossing { network, direction, peer: receiver, frame, copied };
-        filter::judge(tables, rng, out, crossing).map(drop)
+        let judged = filter::judge(tables, rng, out, crossing).map(drop);
+        if judged == Err(Rejected::NotAMember) {
+            self.networks.demand_certificate(&mut self.shared.ctx(now), network, receiver);
+        }
+        judged
     }
 
     /// Sends a frame to a member, our credentials first if it may not have them.
@@ -156,7 +161,7 @@ impl Control {
         frame: Frame<'_>,
         transmit: &mut impl Transmit,
     ) -> Result<(), Rejected> {
-        self.ask_rules(network, Address::NULL, frame, false)?;
+        self.ask_rules(now, network, Address::NULL, frame, false)?;
         let Shared { tables, rng, .. } = &mut self.shared;
         let view = tables.network(network).ok_or(Rejected::UnknownNetwork)?;
         if let Some(&StationView { bridge, .. }) = view.stations.get(&frame.destination) {
@@ -184,7 +189,7 @@ impl Control {
         frame: Frame<'_>,
         transmit: &mut impl Transmit,
     ) -> Result<(), Rejected> {
-        self.ask_rules(network, bridge, frame, true)?;
+        self.ask_rules(now, network, bridge, frame, true)?;
         self.send_extended(now, network, bridge, frame, transmit)
     }
 
