@@ -105,6 +105,7 @@ impl VectorNode {
             planet,
             moons: Vec::new(),
             controller: false,
+            epoch: None,
             platform,
             allow_loopback: false,
         };

@@ -14,6 +14,7 @@
 //! - [`salsa_poly`] seals packets to older nodes, authenticates HELLO and masks its tail,
 //! - [`agreement`] makes the key two identities share, [`mod@kbkdf`] the keys derived from it,
 //! - [`signature`] signs and verifies credentials, worlds and configurations,
+//! - [`permutation`] makes counters look random,
 //! - [`derivation`] turns a public key into a node address, at a price,
 //! - [`hash`] is SHA-2 over several slices.
 //!
@@ -28,6 +29,7 @@ mod error;
 pub mod gmac_siv;
 pub mod hash;
 pub mod kbkdf;
+pub mod permutation;
 pub mod salsa_poly;
 pub mod signature;
 

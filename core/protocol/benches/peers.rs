@@ -57,6 +57,7 @@ fn root() -> Node {
         planet: World { roots: vec![root], ..World::default_planet() },
         moons: Vec::new(),
         controller: false,
+        epoch: None,
         platform: "bench/none",
         allow_loopback: false,
     };

@@ -57,6 +57,9 @@ pub enum StoreKey {
     NetworkSettings(NetworkId),
     /// A peer's identity and addresses (spec 02 §12).
     Peer(Address),
+    /// Which packet IDs were not used yet: an [`Epoch`](crate::nonce::Epoch) as text. To be kept
+    /// before anything is sent.
+    Epoch,
     /// A network this node controls: JSON (spec 04 §6.1).
     ControllerNetwork(NetworkId),
     /// A member of such a network: JSON (spec 04 §6.3).

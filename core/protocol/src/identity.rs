@@ -230,6 +230,16 @@ impl SecretIdentity {
         self.secret.agree(&other.public)
     }
 
+    /// Returns a key for this node's own use, which nobody else can work out.
+    #[must_use]
+    pub fn derive(&self, purpose: &[u8]) -> Zeroizing<[u8; 32]> {
+        let digest =
+            Zeroizing::new(zt_crypto::sha512(&[b"libzt ", purpose, self.secret.as_bytes()]));
+        let mut key = Zeroizing::new([0; 32]);
+        key.copy_from_slice(&digest[..32]);
+        key
+    }
+
     /// Signs the concatenated `parts` (spec 01 §3). Equal messages give equal signatures.
     #[must_use]
     pub fn sign(&self, parts: &[&[u8]]) -> [u8; 96] {

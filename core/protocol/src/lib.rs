@@ -36,6 +36,7 @@ pub mod config;
 pub mod credential;
 pub mod dictionary;
 pub mod identity;
+pub mod nonce;
 pub mod rules;
 mod secret_key;
 pub mod settings;

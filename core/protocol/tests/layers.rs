@@ -21,7 +21,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("news", &["event"]),
     ("what the host does", &["plan"]),
     ("packets", &["wire"]),
-    ("keys", &["suite"]),
+    ("keys", &["nonce", "suite"]),
     ("what the data plane reads", &["fastpath::tables"]),
     ("what subsystems say", &["outbox"]),
     ("data plane", &["fastpath"]),

@@ -8,6 +8,7 @@ use tokio::sync::{mpsc, watch};
 use zt_protocol::event::StoreKey;
 use zt_protocol::identity::SecretIdentity;
 use zt_protocol::node::{Config, Node};
+use zt_protocol::nonce::Epoch;
 use zt_protocol::rng::Rng;
 use zt_protocol::world::World;
 
@@ -154,6 +155,7 @@ impl Builder {
         let config = Config {
             planet: state.planet,
             moons: state.moons,
+            epoch: Some(state.epoch),
             controller: self.controller,
             allow_loopback: self.allow_loopback,
             platform: PLATFORM,
@@ -207,6 +209,7 @@ struct State {
     identity: SecretIdentity,
     planet: World,
     moons: Vec<World>,
+    epoch: Epoch,
 }
 
 impl State {
@@ -229,7 +232,11 @@ impl State {
         let planet = planet_in_force(planet, stored);
         home.save(StoreKey::Planet, Some(&planet.to_bytes()))?;
 
-        Ok(Self { identity, planet, moons })
+        let (_, unix) = Clock::start().anchor();
+        let epoch = Epoch::after(home.load(StoreKey::Epoch)?.as_deref(), unix);
+        home.save(StoreKey::Epoch, Some(epoch.successor().to_text().as_bytes()))?;
+
+        Ok(Self { identity, planet, moons, epoch })
     }
 }
 

@@ -397,6 +397,7 @@ impl Running {
             | StoreKey::WantedMoon(_)
             | StoreKey::Network(_)
             | StoreKey::NetworkSettings(_)
+            | StoreKey::Epoch
             | StoreKey::Peer(_) => return,
         };
         if let Err(error) = self.try_command(now, command) {

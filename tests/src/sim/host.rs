@@ -8,6 +8,7 @@ use zt_protocol::endpoint::Path;
 use zt_protocol::event::{Event, StoreKey};
 use zt_protocol::identity::{Identity, SecretIdentity};
 use zt_protocol::node::{Command, CommandError, Config, Node, Wakeup};
+use zt_protocol::nonce::Epoch;
 use zt_protocol::outbox::OwnedFrame;
 use zt_protocol::time::{Instant, UnixMillis};
 use zt_protocol::transmit::{Frame, PortMode};
@@ -115,15 +116,19 @@ impl Host {
         seed: [u8; 32],
         addresses: Vec<SocketAddr>,
     ) -> Vec<Sent> {
+        let elapsed = EPOCH + now.since(Instant::ZERO);
+        let unix = UnixMillis(elapsed.0.saturating_add_signed(self.clock_skew_ms));
+        let stored = self.disk.get(&StoreKey::Epoch).map(Vec::as_slice);
+        let epoch = Epoch::after(stored, unix);
+        self.disk.insert(StoreKey::Epoch, epoch.successor().to_text().into_bytes());
         let config = Config {
             planet: self.planet_on_disk().unwrap_or_else(|| planet.clone()),
             moons: self.moons_on_disk(),
             controller: self.is_controller,
+            epoch: Some(epoch),
             platform: "sim/none",
             allow_loopback: false,
         };
-        let elapsed = EPOCH + now.since(Instant::ZERO);
-        let unix = UnixMillis(elapsed.0.saturating_add_signed(self.clock_skew_ms));
         self.node = Some(Node::new(self.identity(), config, seed, now, unix));
         self.power = Power::On;
         self.stack.networks.clear();
@@ -135,6 +140,7 @@ impl Host {
             StoreKey::Planet
             | StoreKey::Moon(_)
             | StoreKey::WantedMoon(_)
+            | StoreKey::Epoch
             | StoreKey::Peer(_)
             | StoreKey::Network(_)
             | StoreKey::NetworkSettings(_) => 2,
@@ -304,6 +310,8 @@ fn load(key: StoreKey, value: &[u8], mode: PortMode) -> Option<Command> {
             let line = str::from_utf8(&value).ok()?.lines().next()?;
             Command::Orbit { moon, seed: line.parse().ok(), definition: None }
         }
-        StoreKey::Planet | StoreKey::Moon(_) | StoreKey::NetworkSettings(_) => return None,
+        StoreKey::Planet | StoreKey::Moon(_) | StoreKey::NetworkSettings(_) | StoreKey::Epoch => {
+            return None;
+        }
     })
 }

@@ -220,6 +220,7 @@ impl Actor {
             planet,
             moons: Vec::new(),
             controller: name == "controller",
+            epoch: None,
             platform: "linux/x86_64",
             allow_loopback: false,
         };

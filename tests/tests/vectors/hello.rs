@@ -72,6 +72,7 @@ fn hello_with_moons(file: &Value, case: &Value) {
         planet: planet(file),
         moons: vec![known],
         controller: false,
+        epoch: None,
         platform: "linux/x86_64",
         allow_loopback: false,
     };
@@ -97,6 +98,7 @@ fn answer_with_worlds(file: &Value, hello: &Value, answer: &Value) {
         planet,
         moons: vec![moon],
         controller: false,
+        epoch: None,
         platform: "linux/x86_64",
         allow_loopback: false,
     };

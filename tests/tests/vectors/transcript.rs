@@ -75,6 +75,7 @@ impl<'a> Stage<'a> {
                 planet: planet.clone(),
                 moons: Vec::new(),
                 controller: letter == "R",
+                epoch: None,
                 platform: "linux/x86_64",
                 allow_loopback: false,
             };

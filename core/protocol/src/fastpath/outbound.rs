@@ -16,7 +16,7 @@ use crate::wire::header::{Cipher, Header};
 /// What the header of an outgoing packet says.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Envelope {
-    /// A fresh nonce. Suite 3 puts another ID on the wire.
+    /// A nonce that was never used. Suite 3 puts another ID on the wire.
     pub nonce: u64,
     /// Who it is for.
     pub destination: Address,

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use crate::address::{Address, NetworkId};
 use crate::controller::Controller;
 use crate::error::{Drops, Rejected};
-use crate::event::{Event, NetworkStatus};
+use crate::event::{Event, NetworkStatus, StoreKey};
 use crate::fastpath::tables::{Admission, Tables};
 use crate::identity::{Identity, SecretIdentity};
 use crate::limits::EXPECTED_REPLIES_MAX;
@@ -14,6 +14,7 @@ use crate::node::allowances::Allowances;
 use crate::node::recent::Recent;
 use crate::node::replays::Replays;
 use crate::node::{Command, CommandError, Config, NodeStatus, PeerStatus, Wakeup, WorldsStatus};
+use crate::nonce::Nonces;
 use crate::outbox::{Ctx, Directory, Outbox};
 use crate::peer::Peers;
 use crate::rng::Rng;
@@ -50,6 +51,7 @@ pub(super) struct Control {
 pub(super) struct Shared {
     pub(super) me: SecretIdentity,
     pub(super) rng: Rng,
+    nonces: Nonces,
     pub(super) tables: Tables,
     pub(super) out: Outbox,
     /// A moment on both clocks.
@@ -57,6 +59,16 @@ pub(super) struct Shared {
 }
 
 impl Shared {
+    /// Returns a packet ID that was never used.
+    pub(super) fn nonce(&mut self) -> u64 {
+        let nonce = self.nonces.draw(&mut self.rng);
+        if let Some(epoch) = self.nonces.take_reservation() {
+            let (key, value) = (StoreKey::Epoch, Some(epoch.to_text().into_bytes()));
+            self.out.events.push_back(Event::Store { key, value });
+        }
+        nonce
+    }
+
     pub(super) fn ctx(&mut self, now: Instant) -> Ctx<'_> {
         let (then, unix) = self.anchor;
         Ctx {
@@ -98,8 +110,10 @@ impl Control {
         tables.allow_loopback = config.allow_loopback;
         let expected = Recent::new(rng.u64(), EXPECTED_REPLIES_MAX);
         let replays = Replays::new(rng.u64());
+        let nonces = Nonces::new(&me, config.epoch, &mut rng);
         let roots = Roots::new(me.address(), config.planet, config.moons);
-        let shared = Shared { me, rng, tables, out: Outbox::default(), anchor: (now, unix) };
+        let shared =
+            Shared { me, rng, nonces, tables, out: Outbox::default(), anchor: (now, unix) };
         let mut control = Self {
             shared,
             roots,

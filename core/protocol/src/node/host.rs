@@ -219,8 +219,8 @@ impl Control {
     ) -> Result<(), Rejected> {
         let waiting = !self.shared.out.packets.is_empty();
         let path = self.way_to(now, to);
+        let (nonce, source) = (self.shared.nonce(), self.shared.tables.me);
         if let (false, Some(path), Some(peer)) = (waiting, path, self.shared.tables.peer(to)) {
-            let (nonce, source) = (self.shared.rng.u64(), self.shared.tables.me);
             let envelope = Envelope { nonce, destination: to, source, cipher: peer.cipher(), verb };
             return outbound::send(&peer.keys, envelope, &body, path, transmit).map(|_| ());
         }

@@ -19,6 +19,7 @@ use crate::error::{Drops, Rejected};
 use crate::event::{Event, NetworkStatus};
 use crate::fastpath::inbound::Intake;
 use crate::identity::{Identity, SecretIdentity};
+use crate::nonce::Epoch;
 use crate::outbox::Received;
 use crate::rules::{Direction, Explanation};
 use crate::time::{Instant, UnixMillis};
@@ -39,6 +40,10 @@ pub struct Config {
     pub moons: Vec<World>,
     /// Whether this node serves networks of its own as a controller.
     pub controller: bool,
+    /// The packet IDs to use: [`Epoch::after`](crate::nonce::Epoch::after) what was stored under
+    /// [`StoreKey::Epoch`](crate::event::StoreKey::Epoch), where its successor has been stored by
+    /// the time the node starts. `None` if nothing is ever stored.
+    pub epoch: Option<Epoch>,
     /// Operating system and architecture as `platform/arch`, told to controllers (spec 03 §2.2).
     pub platform: &'static str,
     /// Whether paths to this machine's own loopback addresses are used.
@@ -83,8 +88,8 @@ pub struct Node {
 impl Node {
     /// Makes a node that knows the time and the roots of its worlds.
     ///
-    /// `seed` is the source of every nonce and every choice: a real driver draws it from the
-    /// operating system, anew for every start.
+    /// `seed` is the source of every choice: a real driver draws it from the operating system, anew
+    /// for every start.
     #[must_use]
     pub fn new(
         identity: SecretIdentity,

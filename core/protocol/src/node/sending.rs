@@ -166,7 +166,7 @@ impl Control {
         transmit: &mut impl Transmit,
     ) -> Result<(), Rejected> {
         let shared = &mut self.shared;
-        let nonce = shared.rng.u64();
+        let nonce = shared.nonce();
         let peer = shared.tables.peer(packet.to);
         let (keys, encrypted) = match (&packet.seal, peer) {
             (Seal::Newcomer(keys), _) => (keys, Cipher::Salsa),

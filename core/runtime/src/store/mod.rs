@@ -362,6 +362,7 @@ impl Home {
             StoreKey::NetworkSettings(network) => {
                 self.dir.join(format!("networks.d/{network}.local.conf"))
             }
+            StoreKey::Epoch => self.dir.join("epoch"),
             StoreKey::Peer(address) => self.dir.join(format!("peers.d/{address}.peer")),
             StoreKey::ControllerNetwork(network) => {
                 self.controller_dir().join(format!("{network}.json"))

@@ -94,6 +94,7 @@ fn write_one(records: &Records, key: StoreKey, value: &Value) -> Result<Written,
         | StoreKey::WantedMoon(_)
         | StoreKey::Network(_)
         | StoreKey::NetworkSettings(_)
+        | StoreKey::Epoch
         | StoreKey::Peer(_) => records.home().save(key, bytes).map(|()| Written::Saved),
     }
 }
