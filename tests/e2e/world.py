@@ -146,6 +146,8 @@ class World:
 
     def deny(self, node: Node) -> None:
         """Takes a node off the network."""
+        # It asks whether that is so, which a controller answers once a second, and it has just joined.
+        time.sleep(2)
         self.run_zt("network", "deny", "--home", str(self.infra.home), self.network, node.address)
 
     def speaker(self, name: str, host: Host, *command: str) -> Speaker:
