@@ -28,6 +28,13 @@ impl Path {
     pub const fn from_all(remote: SocketAddr) -> Self {
         Self { local: SocketId::ALL, remote }
     }
+
+    /// Returns whether `other` leads to another port of the same host.
+    #[must_use]
+    pub fn is_rival(self, other: Self) -> bool {
+        let is_same_host = self.local == other.local && self.remote.ip() == other.remote.ip();
+        is_same_host && self.remote.port() != other.remote.port()
+    }
 }
 
 /// How far an address reaches, in ascending order of preference for paths.

@@ -122,6 +122,15 @@ impl Internet {
         self.open(node, (Segment::Internet, address));
     }
 
+    /// Binds every socket of `node` to another port.
+    pub(super) fn rebind(&mut self, node: NodeId, port: u16) {
+        for old in self.attached.remove(&node).unwrap_or_default() {
+            self.sockets.remove(&old);
+            let (segment, address) = old;
+            self.open(node, (segment, SocketAddr::new(address.ip(), port)));
+        }
+    }
+
     /// Gives `node` one socket in place of those it had.
     fn plug_in(&mut self, node: NodeId, socket: (Segment, SocketAddr)) {
         for old in self.attached.remove(&node).unwrap_or_default() {

@@ -301,6 +301,14 @@ impl World {
         self.boot(node);
     }
 
+    /// Shuts `node` down without warning and starts it again at once, on another port of the same
+    /// addresses.
+    pub fn restart_on(&mut self, node: NodeId, port: u16) {
+        self.switch_off(node);
+        self.internet.rebind(node, port);
+        self.boot(node);
+    }
+
     /// Takes the disk of `node`, all but its identity, and starts it again at once.
     pub fn wipe(&mut self, node: NodeId) {
         self.start();

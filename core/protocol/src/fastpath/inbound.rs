@@ -283,7 +283,7 @@ mod tests {
             let keys = Arc::new(PeerKeys::new(&PeerKey::from_bytes([7; 48])));
             let (me, from) = (Address::from([1, 2, 3, 4, 5]), Address::from([6, 7, 8, 9, 10]));
             let mut tables = Tables::new(me, 1);
-            let view = PeerView { keys: Arc::clone(&keys), takes_aes: true, path: None };
+            let view = PeerView { takes_aes: true, ..PeerView::new(Arc::clone(&keys)) };
             tables.insert_peer(from, view);
             let path = Path { local: SocketId(0), remote: ([192, 0, 2, 1], 9993).into() };
             let body = vec![0xa5; len];

@@ -44,9 +44,17 @@ pub struct PeerView {
     pub takes_aes: bool,
     /// The direct path to use, if there is an unexpired one.
     pub path: Option<Path>,
+    /// When a frame was last sent on `path`; `None` while nobody watches whether it is alive.
+    pub relied_on: Option<Instant>,
 }
 
 impl PeerView {
+    /// Returns what is seen of a peer of whom only the keys are known.
+    #[must_use]
+    pub const fn new(keys: Arc<PeerKeys>) -> Self {
+        Self { keys, takes_aes: false, path: None, relied_on: None }
+    }
+
     /// Returns the suite to encrypt with (spec 01 §6).
     #[must_use]
     pub const fn cipher(&self) -> Cipher {

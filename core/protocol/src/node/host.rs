@@ -218,7 +218,7 @@ impl Control {
         transmit: &mut impl Transmit,
     ) -> Result<(), Rejected> {
         let waiting = !self.shared.out.packets.is_empty();
-        let path = self.way_to(now, to);
+        let path = self.way_to(now, to, verb);
         let (nonce, source) = (self.shared.nonce(), self.shared.tables.me);
         if let (false, Some(path), Some(peer)) = (waiting, path, self.shared.tables.peer(to)) {
             let envelope = Envelope { nonce, destination: to, source, cipher: peer.cipher(), verb };

@@ -77,7 +77,7 @@ impl Control {
             Route::Back(path) => return self.answer(now, packet, path, transmit),
         }
         let known = self.knows(now, packet.to);
-        match self.way_to(now, packet.to) {
+        match self.way_to(now, packet.to, packet.verb) {
             Some(path) if known => self.seal_and_send(packet, path, transmit),
             _ => {
                 if !known {
@@ -110,8 +110,8 @@ impl Control {
         }
         if packet.verb != Verb::Hello {
             let known = packet.seal == Seal::Peer;
-            let best = self.way_to(now, packet.to).filter(|_| known).ok_or(Rejected::Unproven)?;
-            return self.seal_and_send(packet, best, transmit);
+            let best = self.way_to(now, packet.to, packet.verb).filter(|_| known);
+            return self.seal_and_send(packet, best.ok_or(Rejected::Unproven)?, transmit);
         }
         if !self.peers.takes_echo(packet.to) || !self.allowances.spend(now, path.remote, HEADER_LEN)
         {
@@ -126,7 +126,7 @@ impl Control {
         let mut sent = false;
         for (since, packet) in self.whois.take_outgoing() {
             let known = self.knows(now, packet.to);
-            match self.way_to(now, packet.to) {
+            match self.way_to(now, packet.to, packet.verb) {
                 Some(path) if known => {
                     sent = true;
                     if let Err(rejected) = self.seal_and_send(packet, path, transmit) {
@@ -144,11 +144,19 @@ impl Control {
         sent
     }
 
-    /// Returns where to send packets for `address`: to itself, else to the best root, else to
+    /// Returns where to send a packet for `address`: to itself, else to the best root, else to
     /// where it was last heard.
-    pub(super) fn way_to(&mut self, now: Instant, address: Address) -> Option<Path> {
-        let tables = &self.shared.tables;
-        let direct = tables.peer(address).and_then(|peer| peer.path);
+    pub(super) fn way_to(&mut self, now: Instant, address: Address, verb: Verb) -> Option<Path> {
+        let tables = &mut self.shared.tables;
+        let mut peer = tables.peer_mut(address);
+        let direct = peer.as_ref().and_then(|peer| peer.path);
+        if direct.is_some()
+            && is_answered(verb)
+            && let Some(peer) = &mut peer
+            && peer.relied_on.replace(now).is_none()
+        {
+            self.peers.watch(now, address);
+        }
         let Some((root, relayed)) = tables.upstream else {
             return direct.or_else(|| self.peers.any_path(now, address));
         };
@@ -218,6 +226,12 @@ impl Control {
             _ => Ok(()),
         }
     }
+}
+
+/// Returns whether a packet of this verb is most often followed by one from the peer, so that
+/// silence after it means something.
+const fn is_answered(verb: Verb) -> bool {
+    matches!(verb, Verb::Frame | Verb::ExtFrame | Verb::NetworkConfigRequest)
 }
 
 /// Returns whether answers to packets of this verb are believed (spec 02 §2.0).

@@ -147,6 +147,7 @@ impl Peers {
         if self.registration.poll_timeout().is_some_and(|due| due <= ctx.now) {
             self.decide(ctx, roots);
         }
+        self.look_at_paths(ctx, roots);
         if self.schedule.upstreams.is_some_and(|due| due <= ctx.now) {
             self.learn_roots(ctx, roots);
             self.look_after_roots(ctx, roots);
@@ -164,7 +165,8 @@ impl Peers {
         let peers = self.schedule.peers.map(|at| (at, "a peer is due a probe or asleep"));
         let registration = self.registration.poll_timeout();
         let registration = registration.map(|at| (at, "roots are heard about our address"));
-        [upstreams, peers, registration].into_iter().flatten().min()
+        let watches = self.watches.poll_timeout().map(|at| (at, "a path in use is looked at"));
+        [upstreams, peers, registration, watches].into_iter().flatten().min()
     }
 
     /// Takes note that something was sent to a root or through it: if the root does not show soon

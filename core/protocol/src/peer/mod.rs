@@ -8,6 +8,7 @@
 //! - `punch`: addresses peers and roots name, and those this node names,
 //! - `introduce`: RENDEZVOUS between peers this node relays for,
 //! - `keepalive`: everything that happens because time passes,
+//! - `reliance`: leaving a path that dies while it is used,
 //! - `record`: what is saved of a peer,
 //! - `acquaintances`: those who were validated once and are no peers at the moment,
 //! - `strangers`: what those cost who are not known yet,
@@ -27,6 +28,7 @@ pub mod path;
 mod punch;
 mod record;
 mod registration;
+mod reliance;
 mod strangers;
 #[cfg(test)]
 mod tests;
@@ -56,6 +58,7 @@ use crate::peer::keepalive::Schedule;
 use crate::peer::path::{Arrival, Paths};
 use crate::peer::record::save;
 use crate::peer::registration::Registration;
+use crate::peer::reliance::{Evidence, Watches};
 use crate::peer::strangers::Strangers;
 use crate::roots::Roots;
 use crate::status::PeerStatus;
@@ -80,6 +83,8 @@ pub struct Peer {
     paths: Paths,
     /// The path the data plane was told to use.
     selected: Option<Path>,
+    /// What speaks against that path.
+    evidence: Option<Evidence>,
     /// What it announced in HELLO or OK(HELLO).
     version: Option<Version>,
     /// The HELLO whose answer lacked worlds, because its path had proven nothing.
@@ -116,6 +121,7 @@ impl Peer {
             identity,
             paths: Paths::default(),
             selected: None,
+            evidence: None,
             version: None,
             owed_worlds: None,
             hello_at: None,
@@ -158,6 +164,7 @@ pub struct Peers {
     /// This machine's own physical addresses.
     local_addresses: BTreeSet<SocketAddr>,
     schedule: Schedule,
+    watches: Watches,
     registration: Registration,
     introductions: Introductions,
     /// ECHOs answered, by path.
@@ -180,6 +187,7 @@ impl Peers {
             greeted_at_start: 0,
             local_addresses: BTreeSet::new(),
             schedule: Schedule::new(),
+            watches: Watches::new(),
             registration: Registration::new(),
             introductions: Introductions::new(),
             echoes: Gate::new(Duration::from_millis(166), GATE_KEYS_MAX),
@@ -233,7 +241,7 @@ impl Peers {
         let address = identity.address();
         self.acquaintances.remove(address);
         self.peers.insert(address, Peer::new(ctx.now, *identity));
-        ctx.tables.insert_peer(address, PeerView { keys, takes_aes: false, path: None });
+        ctx.tables.insert_peer(address, PeerView::new(keys));
         self.schedule.wake(ctx.now + ACTIVITY);
         Ok(())
     }
@@ -274,6 +282,8 @@ impl Peers {
         }
         if rx.hops == 0 {
             self.arrived(ctx, roots, rx);
+        } else if rx.verb.is_nontrivial() {
+            self.suspect(ctx.now, rx.from, None);
         }
         self.push_addresses(ctx, surface, rx);
         self.refresh(ctx, roots, rx.from);
@@ -290,7 +300,8 @@ impl Peers {
         peer.relied_on = None;
         let is_usable = || is_usable(ctx.tables, roots, rx.from, rx.path.remote.ip());
         match peer.paths.arrived(ctx.now, rx.path, rx.verb == Verb::Ok, is_usable) {
-            Arrival::Refreshed | Arrival::Redundant | Arrival::Refused => {}
+            Arrival::Refreshed | Arrival::Refused => {}
+            Arrival::Redundant => self.suspect(ctx.now, rx.from, Some(rx.path)),
             Arrival::Learned => {
                 self.schedule.wake(ctx.now);
                 self.pay_worlds(ctx, roots, rx);

@@ -28,6 +28,9 @@ const REPEAT: Duration = Duration::from_secs(5);
 /// there.
 pub const UNANSWERED_MAX: u32 = 3;
 
+/// How long a probe may take before the path it went by is in doubt.
+pub const PATIENCE: Duration = Duration::from_millis(500);
+
 /// The latency of a path that was never measured, in milliseconds.
 pub const LATENCY_UNKNOWN: u64 = 65_535;
 
@@ -44,6 +47,8 @@ pub struct Known {
     probed: Instant,
     /// How often it was probed since the peer was heard on it.
     unanswered: u32,
+    /// Too many of them were not answered.
+    has_failed: bool,
     /// Round trip in milliseconds.
     latency: Option<u64>,
 }
@@ -61,10 +66,44 @@ impl Known {
         self.latency
     }
 
+    /// Returns when the peer was last heard on it; `None` if the network has changed since.
+    #[must_use]
+    pub const fn heard(&self) -> Option<Instant> {
+        self.heard
+    }
+
+    /// Returns how long nothing was heard of the peer on it.
+    #[must_use]
+    pub fn silence(&self, now: Instant) -> Duration {
+        self.heard.map_or(Duration::MAX, |heard| now.since(heard))
+    }
+
+    /// Returns how often the peer was probed on it since it was heard.
+    #[must_use]
+    pub const fn unanswered(&self) -> u32 {
+        self.unanswered
+    }
+
+    /// Returns until when the answer to a probe is waited for; `None` if the last was answered.
+    #[must_use]
+    pub fn awaited_until(&self) -> Option<Instant> {
+        (self.unanswered > 0).then(|| self.probed + PATIENCE)
+    }
+
+    /// Returns whether the answer to a probe is overdue.
+    fn is_in_doubt(&self, now: Instant) -> bool {
+        self.unanswered > 1 || self.awaited_until().is_some_and(|until| until <= now)
+    }
+
     /// Returns whether the peer was heard on it a moment ago.
     #[must_use]
     pub fn is_alive(&self, now: Instant) -> bool {
         self.heard.is_some_and(|heard| now.since(heard) < ALIVE)
+    }
+
+    /// Returns whether it keeps other ports of the same host from being learned.
+    fn is_live(&self, now: Instant) -> bool {
+        self.is_alive(now) && !self.is_in_doubt(now)
     }
 
     /// Returns whether it may be used.
@@ -79,7 +118,13 @@ impl Known {
     /// packets are relayed, and the relay introduces the two again.
     #[must_use]
     pub const fn is_failing(&self) -> bool {
-        self.unanswered > UNANSWERED_MAX
+        self.has_failed
+    }
+
+    /// Takes note that the peer is probed on it.
+    fn ask(&mut self, now: Instant) {
+        self.probed = now;
+        self.unanswered = self.unanswered.saturating_add(1);
     }
 
     /// Returns when the path wants the next probe.
@@ -105,8 +150,8 @@ impl Known {
 pub enum Arrival {
     /// The path was known and is fresh again.
     Refreshed,
-    /// A live path leads to another port of the same host; nothing is learned, or the two would
-    /// take turns for ever.
+    /// A path that is alive and answers leads to another port of the same host; nothing is learned,
+    /// or the two would take turns for ever.
     Redundant,
     /// No path may lead there.
     Refused,
@@ -128,7 +173,7 @@ impl Paths {
     /// |                                    | OK          | any other verb |
     /// |------------------------------------|-------------|----------------|
     /// | the path is known                  | `Refreshed` | `Refreshed`    |
-    /// | known and alive but for the port   | `Redundant` | `Redundant`    |
+    /// | known and live but for the port    | `Redundant` | `Redundant`    |
     /// | not usable for this peer           | `Refused`   | `Refused`      |
     /// | none of these                      | `Learned`   | `Unconfirmed`  |
     pub fn arrived(
@@ -141,7 +186,7 @@ impl Paths {
         if self.refresh(now, path) {
             return Arrival::Refreshed;
         }
-        if self.known.iter().any(|known| same_host(known.path, path) && known.is_alive(now)) {
+        if self.known.iter().any(|known| known.path.is_rival(path) && known.is_live(now)) {
             return Arrival::Redundant;
         }
         if !is_usable() {
@@ -160,6 +205,7 @@ impl Paths {
         known.is_some_and(|known| {
             known.heard = Some(now);
             known.unanswered = 0;
+            known.has_failed = false;
             true
         })
     }
@@ -167,9 +213,15 @@ impl Paths {
     /// Puts `path` in place of a dead one of the same host, else into a free slot, else in place
     /// of the one silent longest.
     fn learn(&mut self, now: Instant, path: Path) {
-        let learned = Known { path, heard: Some(now), probed: now, unanswered: 0, latency: None };
-        let dead =
-            self.known.iter().position(|old| same_host(old.path, path) && !old.is_alive(now));
+        let learned = Known {
+            path,
+            heard: Some(now),
+            probed: now,
+            unanswered: 0,
+            has_failed: false,
+            latency: None,
+        };
+        let dead = self.known.iter().position(|old| old.path.is_rival(path) && !old.is_live(now));
         if dead.is_none() && self.known.len() < PATHS_PER_PEER_MAX {
             self.known.push(learned);
             return;
@@ -194,11 +246,31 @@ impl Paths {
         usable
             .filter(|known| all || known.next_probe() <= now)
             .map(|known| {
-                known.probed = now;
-                known.unanswered = known.unanswered.saturating_add(1);
+                known.ask(now);
+                known.has_failed |= known.unanswered > UNANSWERED_MAX;
                 known.path
             })
             .collect()
+    }
+
+    /// Returns what is known of `path`.
+    #[must_use]
+    pub fn find(&self, path: Path) -> Option<&Known> {
+        self.known.iter().find(|known| known.path == path)
+    }
+
+    /// Takes note that the peer is probed on `path`.
+    pub fn ask(&mut self, now: Instant, path: Path) {
+        if let Some(known) = self.known.iter_mut().find(|known| known.path == path) {
+            known.ask(now);
+        }
+    }
+
+    /// Does without `path` until the peer is heard on it.
+    pub fn give_up(&mut self, path: Path) {
+        if let Some(known) = self.known.iter_mut().find(|known| known.path == path) {
+            known.has_failed = true;
+        }
     }
 
     /// Puts every path to an address for which `is_doubtful` into doubt and returns them.
@@ -258,8 +330,7 @@ impl Paths {
     /// Returns when `path` expires unless it is heard again.
     #[must_use]
     pub fn expiry_of(&self, path: Path) -> Option<Instant> {
-        let known = self.known.iter().find(|known| known.path == path)?;
-        Some(known.heard? + EXPIRY)
+        Some(self.find(path)?.heard? + EXPIRY)
     }
 
     /// Returns when the next usable path wants a probe.
@@ -272,11 +343,6 @@ impl Paths {
 /// Returns the path of the smallest quality; of several, the one learned last.
 fn best<'a>(now: Instant, paths: impl Iterator<Item = &'a Known>) -> Option<&'a Known> {
     paths.reduce(|best, next| if next.quality(now) <= best.quality(now) { next } else { best })
-}
-
-/// Returns whether two paths differ at most in the remote port.
-fn same_host(a: Path, b: Path) -> bool {
-    a.local == b.local && a.remote.ip() == b.remote.ip()
 }
 
 fn millis(duration: Duration) -> u64 {
@@ -438,6 +504,27 @@ mod tests {
         assert!(paths.best(at(60_000)).is_some());
         paths.arrived(at(60_000), path("5.3.0.1:9993"), false, || true);
         assert!(paths.selected(at(60_000)).is_some());
+    }
+
+    #[test]
+    fn another_port_replaces_one_that_owes_an_answer_but_not_one_that_has_given_it() {
+        let [old, new] = ["5.3.0.1:9993", "5.3.0.1:7777"].map(path);
+        let mut paths = known(&["5.3.0.1:9993"]);
+        let mut arrived = |millis, asks, path, is_ok| {
+            if asks {
+                paths.ask(at(millis), old);
+            }
+            paths.arrived(at(millis), path, is_ok, || true)
+        };
+
+        assert_eq!(arrived(2_000, true, new, true), Arrival::Redundant);
+        assert_eq!(arrived(2_499, false, new, true), Arrival::Redundant);
+        assert_eq!(arrived(2_500, false, new, false), Arrival::Unconfirmed);
+        assert_eq!(arrived(2_600, false, old, true), Arrival::Refreshed);
+        assert_eq!(arrived(3_000, false, new, true), Arrival::Redundant);
+        assert_eq!(arrived(4_000, true, new, true), Arrival::Redundant);
+        assert_eq!(arrived(4_500, true, new, true), Arrival::Learned);
+        assert_eq!(remotes(&paths), ["5.3.0.1:7777"]);
     }
 
     #[test]

@@ -1,0 +1,159 @@
+//! Leaving a path soon after it has died.
+//!
+//! Heartbeats are for paths nobody uses and notice a dead one after half a minute. A path that
+//! carries frames is watched while it does: if nothing is heard on it for a moment, the peer is
+//! asked for a sign of life, and if none comes, frames go the next best way or through a root,
+//! which introduces the two again.
+//!
+//! | since the peer was last heard on the path | what happens                        |
+//! |-------------------------------------------|-------------------------------------|
+//! | [`SILENCE`]                               | it is probed, each [`PATIENCE`]     |
+//! | one `PATIENCE` more                       | a rival port may take its place     |
+//! | six `PATIENCE` more                       | it is given up until it is heard    |
+//!
+//! The watch costs a frame one store, and a wakeup for as long as frames flow.
+
+use core::time::Duration;
+use std::collections::BTreeMap;
+
+use crate::address::Address;
+use crate::endpoint::Path;
+use crate::outbox::Ctx;
+use crate::peer::path::PATIENCE;
+use crate::peer::{Peers, hello};
+use crate::roots::Roots;
+use crate::time::Instant;
+use crate::verb::Verb;
+
+/// How long a path that carries frames may be silent before the peer is asked about it.
+const SILENCE: Duration = Duration::from_millis(1_200);
+
+/// Probes that may stay unanswered. So many, because on a bad link one in three round trips fails.
+const PROBES_MAX: u32 = 6;
+
+/// When paths in use are looked at, and since when the peer could have been heard.
+#[derive(Debug)]
+pub(super) struct Watches(BTreeMap<(Instant, Address), Instant>);
+
+impl Watches {
+    pub(super) const fn new() -> Self {
+        Self(BTreeMap::new())
+    }
+
+    /// Returns when a path is to be looked at next.
+    pub(super) fn poll_timeout(&self) -> Option<Instant> {
+        self.0.first_key_value().map(|(&(at, _), _)| at)
+    }
+
+    fn take_due(&mut self, now: Instant) -> Option<(Address, Instant)> {
+        let first = self.0.first_entry().filter(|first| first.key().0 <= now)?;
+        let ((_, address), since) = first.remove_entry();
+        Some((address, since))
+    }
+}
+
+/// What speaks against the path in use, besides silence.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Evidence {
+    /// Since when. Whatever is heard on the path later refutes it.
+    at: Instant,
+    /// The port of the same host the peer sends from instead; `None` if it sends through a root, as
+    /// if it had given the path up.
+    rival: Option<Path>,
+    /// Whether the path is looked at because of it.
+    is_watched: bool,
+}
+
+impl Peers {
+    /// Takes note that a frame leaves on the direct path of a peer whom nobody watches.
+    pub fn watch(&mut self, now: Instant, address: Address) {
+        self.watches.0.insert((now + SILENCE, address), now);
+    }
+
+    /// Takes note that a peer does not send on the path in use but on `rival`, another port of the
+    /// same host, or through a root.
+    ///
+    /// A peer that uses several ways is not asked while it is heard on the one in use.
+    pub(super) fn suspect(&mut self, now: Instant, address: Address, rival: Option<Path>) {
+        let Some(peer) = self.peers.get_mut(&address) else { return };
+        let Some(known) = peer.selected.and_then(|path| peer.paths.find(path)) else { return };
+        if rival.is_some_and(|rival| !known.path().is_rival(rival)) {
+            return;
+        }
+        let is_silent = known.silence(now) >= SILENCE;
+        let is_watched = peer.evidence.is_some_and(|evidence| evidence.is_watched);
+        if is_silent && !is_watched {
+            self.watches.0.insert((now, address), Instant::ZERO);
+        }
+        if is_silent || rival.is_some() {
+            peer.evidence = Some(Evidence { at: now, rival, is_watched: is_silent || is_watched });
+        }
+    }
+
+    /// Looks at every path that is due.
+    pub(super) fn look_at_paths(&mut self, ctx: &mut Ctx<'_>, roots: &Roots) {
+        while let Some((address, since)) = self.watches.take_due(ctx.now) {
+            if let Some(next) = self.look_at_path(ctx, roots, address, since) {
+                self.watches.0.insert((next, address), since);
+            } else {
+                self.unwatch(ctx, address);
+            }
+        }
+    }
+
+    /// Looks at the path in use to a peer that may be dead since `since`; returns when to look
+    /// again, or `None` if it is alive, was given up, or nobody waits for an answer.
+    fn look_at_path(
+        &mut self,
+        ctx: &mut Ctx<'_>,
+        roots: &Roots,
+        address: Address,
+        since: Instant,
+    ) -> Option<Instant> {
+        let now = ctx.now;
+        let relied_on = ctx.tables.peer(address)?.relied_on;
+        let peer = self.peers.get_mut(&address)?;
+        let known = peer.paths.find(peer.selected?)?;
+        let heard = known.heard()?;
+        let evidence = peer.evidence.filter(|evidence| evidence.at > heard);
+        let asked = relied_on.max(evidence.map(|evidence| evidence.at))?;
+        if heard >= asked {
+            return None;
+        }
+        let silent_since = heard.max(since);
+        if now.since(silent_since) < SILENCE {
+            return Some(silent_since + SILENCE);
+        }
+        let awaited_until = known.awaited_until();
+        if let Some(until) = awaited_until.filter(|&until| until > now) {
+            return Some(until);
+        }
+        let path = known.path();
+        let evidence = evidence.filter(|_| awaited_until.is_some());
+        let is_bypassed = evidence.is_some_and(|evidence| evidence.rival.is_none());
+        if is_bypassed || known.unanswered() >= PROBES_MAX {
+            peer.paths.give_up(path);
+            self.refresh(ctx, roots, address);
+            return None;
+        }
+        peer.paths.ask(now, path);
+        self.probe(ctx, roots, address, path);
+        if let Some(rival) = evidence.and_then(|evidence| evidence.rival)
+            && self.confirmations.pass(now, rival)
+        {
+            let body = hello::write(ctx, roots, rival.remote);
+            ctx.out.answer_on(rival, address, Verb::Hello, body);
+        }
+        Some(now + PATIENCE)
+    }
+
+    /// Ends the watch over a peer's path; the next frame begins another.
+    fn unwatch(&mut self, ctx: &mut Ctx<'_>, address: Address) {
+        if let Some(view) = ctx.tables.peer_mut(address) {
+            view.relied_on = None;
+        }
+        if let Some(peer) = self.peers.get_mut(&address) {
+            peer.evidence = None;
+        }
+    }
+}
