@@ -29,7 +29,8 @@ fn a_blocked_pair_is_relayed_and_goes_direct_when_the_way_is_free() {
 fn changes(scene: &Scene) -> usize {
     let bob = scene.world.address_of(scene.bob);
     let events = scene.world.events(scene.alice).iter();
-    let is_change = |event: &&Event| matches!(event, Event::Peer { address, .. } if *address == bob);
+    let is_change =
+        |event: &&Event| matches!(event, Event::Peer { address, .. } if *address == bob);
     events.map(|(_, event)| event).filter(is_change).count()
 }
 
