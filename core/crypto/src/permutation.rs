@@ -80,7 +80,7 @@ impl fmt::Debug for Permutation {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::HashSet;
+    use std::collections::BTreeSet;
 
     use proptest::prelude::*;
 
@@ -120,7 +120,7 @@ mod tests {
     fn numbers_in_a_row_never_meet_and_look_like_chance() {
         let permutation = Permutation::new(&[7; 32]);
         let count = 1 << 17;
-        let mut seen = HashSet::new();
+        let mut seen = BTreeSet::new();
         let mut ones = [0_u32; BITS as usize];
         for first in (0..count).step_by(LANES) {
             for number in permutation.permute(core::array::from_fn(|lane| first + lane as u64)) {

@@ -117,7 +117,7 @@ impl Nonces {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::HashSet;
+    use std::collections::BTreeSet;
 
     use super::*;
 
@@ -133,7 +133,7 @@ mod tests {
     #[test]
     fn no_id_is_used_twice_in_any_run() {
         let first = Epoch::after(None, UnixMillis(1_700_000_000_000));
-        let mut seen = HashSet::new();
+        let mut seen = BTreeSet::new();
 
         for (epoch, seed) in [(Some(first), 1), (Some(first.successor()), 1), (None, 1), (None, 2)]
         {
