@@ -1,5 +1,6 @@
 //! Identities made once, so that worlds are built at once: making one costs a tenth of a second.
 
+use zt_protocol::address::Address;
 use zt_protocol::identity::SecretIdentity;
 
 /// One identity a line, in text form with its private key. Made by `make_identities` below.
@@ -37,13 +38,27 @@ pub fn identity(index: usize) -> SecretIdentity {
 /// If `index` is a billion or more.
 #[must_use]
 pub fn unproven(index: usize) -> SecretIdentity {
+    let address = 0x77_0000_0000_u64 + u64::try_from(index).expect("a small number");
+    made_up(Address::from_u64(address), index)
+}
+
+/// Returns a made-up identity with the address of `other`.
+///
+/// # Panics
+///
+/// Never.
+#[must_use]
+pub fn double_of(other: &SecretIdentity) -> SecretIdentity {
+    made_up(other.address(), usize::MAX)
+}
+
+fn made_up(address: Address, index: usize) -> SecretIdentity {
     let mut secret = [0; 64];
     secret[..32].copy_from_slice(&zt_crypto::sha384(&[b"agreement", &index.to_be_bytes()])[..32]);
     secret[32..].copy_from_slice(&zt_crypto::sha384(&[b"signature", &index.to_be_bytes()])[..32]);
     let [agreement, signing] = [0, 32].map(|at| secret[at..at + 32].try_into().expect("32 bytes"));
     let public = [zt_crypto::x25519_public(&agreement), zt_crypto::ed25519_public(&signing)];
-    let address = 0x77_0000_0000_u64 + u64::try_from(index).expect("a small number");
-    let text = format!("{address:010x}:0:{}:{}", hex::encode(public.concat()), hex::encode(secret));
+    let text = format!("{address}:0:{}:{}", hex::encode(public.concat()), hex::encode(secret));
     SecretIdentity::from_text(&text).expect("the keys match")
 }
 

@@ -14,6 +14,7 @@ use zt_protocol::event::{Event, StoreKey};
 use zt_protocol::identity::SecretIdentity;
 use zt_protocol::node::{Command, CommandError, Config, Node, PeerStatus, WorldsStatus};
 use zt_protocol::outbox::OwnedFrame;
+use zt_protocol::pins::Pins;
 use zt_protocol::time::{Instant, UnixMillis};
 use zt_protocol::transmit::Frame;
 use zt_protocol::world::World as Planet;
@@ -104,6 +105,7 @@ impl VectorNode {
         let config = Config {
             planet,
             moons: Vec::new(),
+            pins: Pins::new(),
             controller: false,
             epoch: None,
             platform,

@@ -19,6 +19,7 @@ mod sim {
     mod nats;
     mod networks;
     mod paths;
+    mod pins;
     mod private;
     mod random_credentials;
     mod random_rules;

@@ -8,6 +8,7 @@ use zt_protocol::address::{Address, NetworkId};
 use zt_protocol::endpoint::Path;
 use zt_protocol::identity::{Identity, SecretIdentity};
 use zt_protocol::node::{Command, Config, Node};
+use zt_protocol::pins::Pins;
 use zt_protocol::rng::Rng;
 use zt_protocol::time::{Instant, UnixMillis};
 use zt_protocol::transmit::{Cut, Frame, FrameSink, Transmit};
@@ -56,6 +57,7 @@ fn root() -> Node {
     let config = Config {
         planet: World { roots: vec![root], ..World::default_planet() },
         moons: Vec::new(),
+        pins: Pins::new(),
         controller: false,
         epoch: None,
         platform: "bench/none",

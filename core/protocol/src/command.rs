@@ -3,6 +3,7 @@
 use core::net::SocketAddr;
 
 use crate::address::{Address, MoonId, MulticastGroup, NetworkId};
+use crate::fingerprint::Expected;
 use crate::transmit::PortMode;
 use crate::world::{World, WorldRefused};
 
@@ -51,6 +52,19 @@ pub enum Command {
     },
     /// Do without a moon, and forget that it was asked for.
     Deorbit(MoonId),
+    /// Let only the identity of this fingerprint hold the address, from whatever source. Whoever is
+    /// known under it and is another is forgotten.
+    Pin {
+        /// Which address; a peer's, or a controller's before its network is joined.
+        address: Address,
+        /// Its fingerprint.
+        expected: Expected,
+    },
+    /// Take a pin back, or forget who was first seen at the address.
+    Unpin(Address),
+    /// Have nobody but roots for a peer who is not pinned, or anybody again. Controllers are to be
+    /// pinned as well then.
+    RequirePinned(bool),
     /// The machine's own physical addresses, with the port peers reach them at: what
     /// PUSH_DIRECT_PATHS offers. Replaces the previous list.
     LocalAddresses(Vec<SocketAddr>),
@@ -97,6 +111,12 @@ pub enum CommandError {
     /// The moon given is not accepted.
     #[error("the moon given is not accepted: {0}")]
     World(#[from] WorldRefused),
+    /// The address is this node's own, and its fingerprint is another.
+    #[error("{0} is this node's own address, and its fingerprint is another")]
+    WrongFingerprint(Address),
+    /// Nothing is settled about the address.
+    #[error("{0} is not pinned")]
+    NotPinned(Address),
     /// This node is not the network's controller, or no controller at all.
     #[error("this node does not control network {0}")]
     NotController(NetworkId),

@@ -102,6 +102,8 @@ rejections! {
     InvalidIdentity = "invalid_identity", "the identity does not belong to the address";
     /// HELLO: another identity is known under this address.
     IdentityCollision = "identity_collision", "another identity holds the address";
+    /// Only pinned peers are wanted, and this is none.
+    NotPinned = "not_pinned", "only pinned peers are wanted";
     /// The sender asks more often than it may.
     RateLimited = "rate_limited", "the sender asks too often";
     /// An answer would be longer than an address may be sent that has proven nothing.

@@ -4,6 +4,7 @@ use core::net::{IpAddr, SocketAddr};
 
 use crate::address::{Address, Mac, MoonId, MulticastGroup, NetworkId};
 pub use crate::config::{Dns, Route, Sso};
+use crate::fingerprint::{Expected, Fingerprint};
 
 /// Something the host should know or do.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -32,6 +33,19 @@ pub enum Event {
         /// that answers, and the node goes on asking.
         is_confirmed: bool,
     },
+    /// Somebody showed a valid identity whose address is another's, as far as this node knows. It
+    /// was refused. That cannot happen by mistake: either it is an attack, or what is known is one.
+    /// Not said of the same identity again for an hour.
+    IdentityConflict {
+        /// The address.
+        address: Address,
+        /// The fingerprint its holder has, by what is pinned or known.
+        known: Expected,
+        /// That of the other.
+        offered: Fingerprint,
+        /// Where it came from.
+        source: IdentitySource,
+    },
     /// State to save (`Some`) or remove (`None`).
     Store {
         /// What it is.
@@ -39,6 +53,22 @@ pub enum Event {
         /// The bytes to keep.
         value: Option<Vec<u8>>,
     },
+}
+
+/// Where an identity came from.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[non_exhaustive]
+pub enum IdentitySource {
+    /// A HELLO from this physical address.
+    Hello(SocketAddr),
+    /// The answer of this root to WHOIS.
+    Whois(Address),
+    /// A planet or moon.
+    World,
+    /// What was saved of peers.
+    Saved,
+    /// It was known already when the address was pinned.
+    Known,
 }
 
 /// Names a piece of state that outlives the node.
@@ -60,6 +90,12 @@ pub enum StoreKey {
     /// Which packet IDs were not used yet: an [`Epoch`](crate::nonce::Epoch) as text. To be kept
     /// before anything is sent.
     Epoch,
+    /// A pin: a fingerprint as text.
+    Pin(Address),
+    /// Who was first seen at an address: a fingerprint as text.
+    FirstSeen(Address),
+    /// There while peers have to be pinned: an empty line.
+    RequirePinned,
     /// A network this node controls: JSON (spec 04 §6.1).
     ControllerNetwork(NetworkId),
     /// A member of such a network: JSON (spec 04 §6.3).

@@ -22,6 +22,7 @@ use zt_crypto::derivation;
 
 use crate::address::Address;
 use crate::error::Malformed;
+use crate::fingerprint::Fingerprint;
 use crate::rng::Rng;
 use crate::secret_key::{self, SecretKey};
 use crate::wire::cursor::Reader;
@@ -251,47 +252,6 @@ impl SecretIdentity {
 impl fmt::Debug for SecretIdentity {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.public.fmt(f)
-    }
-}
-
-/// SHA-384 of address and public key: names an identity out of band (spec 01 §2.7).
-///
-/// Two keys can be made to share an address at some cost; nobody can make them share this.
-#[derive(Clone, Copy, Eq, Hash, PartialEq)]
-pub struct Fingerprint(pub [u8; 48]);
-
-impl Fingerprint {
-    /// Returns the first 160 bits for people to compare: eight groups of four base32 characters
-    /// (RFC 4648, lower case), joined by `-`.
-    #[must_use]
-    pub fn short(&self) -> String {
-        const ALPHABET: &[u8; 32] = b"abcdefghijklmnopqrstuvwxyz234567";
-        let mut text = String::with_capacity(39);
-        // Five bytes are eight characters, which are two groups.
-        for bytes in self.0[..20].chunks_exact(5) {
-            let bits = bytes.iter().fold(0_u64, |bits, &byte| bits << 8 | u64::from(byte));
-            for character in 0..8 {
-                if character % 4 == 0 && !text.is_empty() {
-                    text.push('-');
-                }
-                let index = (bits >> (35 - 5 * character)) & 31;
-                text.push(char::from(ALPHABET[index as usize]));
-            }
-        }
-        text
-    }
-}
-
-/// Prints all 96 hexadecimal digits.
-impl fmt::Display for Fingerprint {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&hex::encode(self.0))
-    }
-}
-
-impl fmt::Debug for Fingerprint {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(self, f)
     }
 }
 

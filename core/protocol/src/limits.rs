@@ -478,6 +478,16 @@ pub const GATE_KEYS_MAX: usize = 8_192;
 /// more, those silent longest are forgotten.
 pub const SILENT_PEERS_MAX: usize = 1_024;
 
+/// How many addresses a user can pin. Pinning more is refused.
+pub const PINS_MAX: usize = 4_096;
+
+/// How many addresses are settled by first use, about 80 bytes each. Of those who come later, the
+/// keys are not kept.
+pub const FIRST_SEEN_MAX: usize = 4_096;
+
+/// How often a conflict about the same identity is told.
+pub const IDENTITY_ALARM_PERIOD: Duration = Duration::from_secs(60 * 60);
+
 /// How many nodes are remembered that were validated once and are no peers, about 100 bytes each.
 ///
 /// Further ones are validated again when they come back.

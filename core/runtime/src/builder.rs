@@ -9,6 +9,7 @@ use zt_protocol::event::StoreKey;
 use zt_protocol::identity::SecretIdentity;
 use zt_protocol::node::{Config, Node};
 use zt_protocol::nonce::Epoch;
+use zt_protocol::pins::Pins;
 use zt_protocol::rng::Rng;
 use zt_protocol::world::World;
 
@@ -156,6 +157,7 @@ impl Builder {
             planet: state.planet,
             moons: state.moons,
             epoch: Some(state.epoch),
+            pins: state.pins,
             controller: self.controller,
             allow_loopback: self.allow_loopback,
             platform: PLATFORM,
@@ -210,6 +212,7 @@ struct State {
     planet: World,
     moons: Vec<World>,
     epoch: Epoch,
+    pins: Pins,
 }
 
 impl State {
@@ -219,6 +222,7 @@ impl State {
         let identity = home.identity()?;
         let stored = home.planet()?;
         let moons = home.moons()?;
+        let pins = home.pins()?;
 
         home.create()?;
         let identity = match identity {
@@ -236,7 +240,7 @@ impl State {
         let epoch = Epoch::after(home.load(StoreKey::Epoch)?.as_deref(), unix);
         home.save(StoreKey::Epoch, Some(epoch.successor().to_text().as_bytes()))?;
 
-        Ok(Self { identity, planet, moons, epoch })
+        Ok(Self { identity, planet, moons, pins, epoch })
     }
 }
 

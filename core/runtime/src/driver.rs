@@ -211,6 +211,9 @@ impl Running {
             event::Event::IdentityCollision { is_confirmed } => {
                 self.events.push(Event::IdentityCollision { is_confirmed });
             }
+            event::Event::IdentityConflict { address, known, offered, source } => {
+                self.events.push(Event::IdentityConflict { address, known, offered, source });
+            }
             event::Event::Worlds => self.events.push(Event::Worlds),
             // The enum may grow; what a host cannot act on yet it need not see.
             _ => log::debug!(event:?; "an event is not passed on"),
@@ -398,7 +401,10 @@ impl Running {
             | StoreKey::Network(_)
             | StoreKey::NetworkSettings(_)
             | StoreKey::Epoch
-            | StoreKey::Peer(_) => return,
+            | StoreKey::Peer(_)
+            | StoreKey::Pin(_)
+            | StoreKey::FirstSeen(_)
+            | StoreKey::RequirePinned => return,
         };
         if let Err(error) = self.try_command(now, command) {
             let file = self.records.home().path(key);

@@ -6,7 +6,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
 use zt_protocol::address::{Address, NetworkId};
-use zt_protocol::event::NetworkStatus;
+use zt_protocol::event::{IdentitySource, NetworkStatus};
+use zt_protocol::fingerprint::{Expected, Fingerprint};
 use zt_protocol::plan::{PlanChange, TunPlan};
 
 use crate::limits::EVENTS_MAX;
@@ -52,6 +53,19 @@ pub enum Event {
     IdentityCollision {
         /// Whether it is confirmed.
         is_confirmed: bool,
+    },
+    /// Somebody showed a valid identity whose address is another's, as far as this node knows. It
+    /// was refused. Either that is an attack, or what is known is one: compare fingerprints by
+    /// other ways than the network, and [pin](crate::Handle::pin) the right one.
+    IdentityConflict {
+        /// The address.
+        address: Address,
+        /// The fingerprint its holder has, by what is pinned or known.
+        known: Expected,
+        /// That of the other.
+        offered: Fingerprint,
+        /// Where it came from.
+        source: IdentitySource,
     },
     /// The network's interface is gone. The node goes on without, and the network stands at
     /// `PORT_ERROR`, until it is joined anew.

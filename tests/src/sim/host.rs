@@ -6,10 +6,12 @@ use std::net::SocketAddr;
 use zt_protocol::address::Address;
 use zt_protocol::endpoint::Path;
 use zt_protocol::event::{Event, StoreKey};
+use zt_protocol::fingerprint::Expected;
 use zt_protocol::identity::{Identity, SecretIdentity};
 use zt_protocol::node::{Command, CommandError, Config, Node, Wakeup};
 use zt_protocol::nonce::Epoch;
 use zt_protocol::outbox::OwnedFrame;
+use zt_protocol::pins::Pins;
 use zt_protocol::time::{Instant, UnixMillis};
 use zt_protocol::transmit::{Frame, PortMode};
 use zt_protocol::world::World as Planet;
@@ -124,6 +126,7 @@ impl Host {
         let config = Config {
             planet: self.planet_on_disk().unwrap_or_else(|| planet.clone()),
             moons: self.moons_on_disk(),
+            pins: self.pins_on_disk(),
             controller: self.is_controller,
             epoch: Some(epoch),
             platform: "sim/none",
@@ -143,7 +146,10 @@ impl Host {
             | StoreKey::Epoch
             | StoreKey::Peer(_)
             | StoreKey::Network(_)
-            | StoreKey::NetworkSettings(_) => 2,
+            | StoreKey::NetworkSettings(_)
+            | StoreKey::Pin(_)
+            | StoreKey::FirstSeen(_)
+            | StoreKey::RequirePinned => 2,
         };
         let mut stored: Vec<_> = self.disk.iter().collect();
         stored.sort_by_key(|(key, _)| rank(key));
@@ -288,6 +294,22 @@ impl Host {
             .collect()
     }
 
+    fn pins_on_disk(&self) -> Pins {
+        let mut pins = Pins::new();
+        for (key, value) in &self.disk {
+            let expected = || str::from_utf8(value).ok()?.trim().parse().ok();
+            match (key, expected()) {
+                (StoreKey::Pin(address), Some(expected)) => assert!(pins.pin(*address, expected)),
+                (StoreKey::FirstSeen(address), Some(Expected::Full(seen))) => {
+                    assert!(pins.see(*address, seen));
+                }
+                (StoreKey::RequirePinned, _) => pins.require(true),
+                _ => {}
+            }
+        }
+        pins
+    }
+
     fn planet_on_disk(&self) -> Option<Planet> {
         let bytes = self.disk.get(&StoreKey::Planet)?;
         Planet::read_prefix(bytes).ok().map(|(planet, _)| planet)
@@ -310,8 +332,12 @@ fn load(key: StoreKey, value: &[u8], mode: PortMode) -> Option<Command> {
             let line = str::from_utf8(&value).ok()?.lines().next()?;
             Command::Orbit { moon, seed: line.parse().ok(), definition: None }
         }
-        StoreKey::Planet | StoreKey::Moon(_) | StoreKey::NetworkSettings(_) | StoreKey::Epoch => {
-            return None;
-        }
+        StoreKey::Planet
+        | StoreKey::Moon(_)
+        | StoreKey::NetworkSettings(_)
+        | StoreKey::Epoch
+        | StoreKey::Pin(_)
+        | StoreKey::FirstSeen(_)
+        | StoreKey::RequirePinned => return None,
     })
 }

@@ -24,6 +24,7 @@ mod link;
 mod moons;
 mod nat;
 mod observe;
+mod pins;
 mod recording;
 mod run;
 mod stack;

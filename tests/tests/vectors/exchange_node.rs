@@ -9,6 +9,7 @@ use zt_protocol::address::NetworkId;
 use zt_protocol::error::Rejected;
 use zt_protocol::event::NetworkStatus;
 use zt_protocol::node::{Command, Config};
+use zt_protocol::pins::Pins;
 use zt_protocol::transmit::PortMode;
 use zt_protocol::world::World;
 use zt_tests::vector_node::{Reply, VectorNode, verbs};
@@ -219,6 +220,7 @@ impl Actor {
         let config = Config {
             planet,
             moons: Vec::new(),
+            pins: Pins::new(),
             controller: name == "controller",
             epoch: None,
             platform: "linux/x86_64",

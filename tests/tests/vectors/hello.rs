@@ -3,6 +3,7 @@
 use serde_json::Value;
 use zt_protocol::address::{Address, MoonId};
 use zt_protocol::node::{Command, Config};
+use zt_protocol::pins::Pins;
 use zt_protocol::time::UnixMillis;
 use zt_protocol::world::{World, WorldKind};
 use zt_tests::persona::ok_hello;
@@ -71,6 +72,7 @@ fn hello_with_moons(file: &Value, case: &Value) {
     let config = Config {
         planet: planet(file),
         moons: vec![known],
+        pins: Pins::new(),
         controller: false,
         epoch: None,
         platform: "linux/x86_64",
@@ -97,6 +99,7 @@ fn answer_with_worlds(file: &Value, hello: &Value, answer: &Value) {
     let config = Config {
         planet,
         moons: vec![moon],
+        pins: Pins::new(),
         controller: false,
         epoch: None,
         platform: "linux/x86_64",

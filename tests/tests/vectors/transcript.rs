@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use zt_protocol::address::{Address, Mac, NetworkId};
 use zt_protocol::error::Rejected;
 use zt_protocol::node::{Command, Config};
+use zt_protocol::pins::Pins;
 use zt_protocol::transmit::{Frame, PortMode};
 use zt_protocol::world::World;
 use zt_tests::vector_node::{Reply, VectorNode, verbs};
@@ -74,6 +75,7 @@ impl<'a> Stage<'a> {
             let config = Config {
                 planet: planet.clone(),
                 moons: Vec::new(),
+                pins: Pins::new(),
                 controller: letter == "R",
                 epoch: None,
                 platform: "linux/x86_64",

@@ -262,6 +262,14 @@ impl Members {
         }
     }
 
+    /// Forgets that whoever was known as `address` was certified. Revocations stay.
+    pub(super) fn disown(&mut self, address: Address) {
+        if let Some(member) = self.records.get_mut(&address) {
+            member.membership = None;
+            member.admitted = false;
+        }
+    }
+
     /// Works out anew which members pass the gate of a private network (spec 03 §6.2).
     pub(super) fn judge_all(&mut self, own: Option<&Membership>, directory: &dyn Directory) {
         for (address, member) in self.iter_mut() {

@@ -194,6 +194,24 @@ impl Networks {
         Ok(())
     }
 
+    /// Takes in that whoever was known as `address` was an impostor: what was certified to them
+    /// counts for nothing, and networks they have configured start anew.
+    pub fn disown(&mut self, ctx: &mut Ctx<'_>, address: Address) {
+        for (&id, network) in &mut self.joined {
+            if id.controller() == address && !id.is_ad_hoc() {
+                let host_groups = core::mem::take(&mut network.host_groups);
+                *network = Network { host_groups, ..Network::new(ctx, id, network.mode) };
+                network.store_placeholder(ctx);
+                network.request(ctx, self.platform);
+                network.report(ctx);
+                network.schedule();
+            } else {
+                network.members.disown(address);
+                network.expose_member(ctx, address);
+            }
+        }
+    }
+
     /// Subscribes the host to a multicast group. The groups its managed addresses are resolved in,
     /// and on L3 ports those every host is in, need no subscription.
     ///

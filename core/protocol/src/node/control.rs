@@ -7,6 +7,7 @@ use crate::controller::Controller;
 use crate::error::{Drops, Rejected};
 use crate::event::{Event, NetworkStatus, StoreKey};
 use crate::fastpath::tables::{Admission, Tables};
+use crate::fingerprint::Fingerprint;
 use crate::identity::{Identity, SecretIdentity};
 use crate::limits::EXPECTED_REPLIES_MAX;
 use crate::network::Networks;
@@ -17,6 +18,7 @@ use crate::node::{Command, CommandError, Config, NodeStatus, PeerStatus, Wakeup,
 use crate::nonce::Nonces;
 use crate::outbox::{Ctx, Directory, Outbox};
 use crate::peer::Peers;
+use crate::pins::Pins;
 use crate::rng::Rng;
 use crate::roots::Roots;
 use crate::rules::{Direction, Explanation};
@@ -117,7 +119,7 @@ impl Control {
         let mut control = Self {
             shared,
             roots,
-            peers: Peers::new(),
+            peers: Peers::new(config.pins),
             surface: Surface::new(),
             whois: Whois::new(),
             expected,
@@ -129,19 +131,10 @@ impl Control {
             ready: VecDeque::new(),
             drops: Drops::default(),
         };
-        control.learn_roots(now);
+        let ctx = &mut control.shared.ctx(now);
+        control.roots.publish(ctx.tables);
+        control.peers.learn_roots(ctx, &control.roots);
         control
-    }
-
-    /// Makes peers of the roots of every world in force.
-    pub(super) fn learn_roots(&mut self, now: Instant) {
-        let ctx = &mut self.shared.ctx(now);
-        self.roots.publish(ctx.tables);
-        for identity in self.roots.identities() {
-            if let Err(rejected) = self.peers.learn(ctx, identity) {
-                self.drops.count(rejected);
-            }
-        }
     }
 
     pub(super) fn handle_command(
@@ -166,6 +159,17 @@ impl Control {
             Command::Deorbit(moon) => {
                 self.roots.deorbit(ctx, moon)?;
                 self.peers.worlds_changed(ctx, &self.roots);
+                Ok(())
+            }
+            Command::Pin { address, expected } => {
+                if self.peers.pin(ctx, &self.roots, address, expected)? {
+                    self.networks.disown(ctx, address);
+                }
+                Ok(())
+            }
+            Command::Unpin(address) => self.peers.unpin(ctx, &self.roots, address),
+            Command::RequirePinned(required) => {
+                self.peers.require_pinned(ctx, &self.roots, required);
                 Ok(())
             }
             Command::LocalAddresses(addresses) => {
@@ -261,6 +265,15 @@ impl Control {
 
     pub(super) fn peers(&self, now: Instant) -> Vec<PeerStatus> {
         self.peers.statuses(now, &self.roots)
+    }
+
+    pub(super) const fn pins(&self) -> &Pins {
+        self.peers.pins()
+    }
+
+    pub(super) fn fingerprint(&self, address: Address) -> Option<Fingerprint> {
+        let known = Known { me: self.shared.me.public(), peers: &self.peers };
+        known.identity(address).map(Identity::fingerprint)
     }
 
     pub(super) fn would_allow(

@@ -60,7 +60,7 @@ impl Control {
                     self.ready.push_back(packet);
                     return Ok(());
                 }
-                self.whois.request(&mut self.shared.ctx(now), source);
+                self.ask_who_is(now, source)?;
                 self.hold(now, packet)
             }
             Inbound::Opened(rx) => self.opened(now, rx, transmit, sink),
@@ -170,7 +170,7 @@ impl Control {
             _ => match self.networks.handle_credentials(ctx, known, rx)? {
                 Credentials::Accepted(trusted) => Ok(trusted),
                 Credentials::NeedIdentity(signer) => {
-                    self.whois.request(ctx, signer);
+                    self.ask_who_is(now, signer)?;
                     self.hold(now, WaitingPacket::opened(signer, rx)).map(|()| false)
                 }
             },
@@ -306,6 +306,19 @@ impl Control {
                 false
             }
         }
+    }
+
+    /// Asks a root who holds `address`.
+    ///
+    /// # Errors
+    ///
+    /// [`Rejected::NotPinned`] if nobody at this address may be a peer.
+    pub(super) fn ask_who_is(&mut self, now: Instant, address: Address) -> Result<(), Rejected> {
+        if !self.peers.may_meet(&self.roots, address) {
+            return Err(Rejected::NotPinned);
+        }
+        self.whois.request(&mut self.shared.ctx(now), address);
+        Ok(())
     }
 
     /// Keeps a packet until an identity is known.

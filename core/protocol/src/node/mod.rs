@@ -18,9 +18,11 @@ use crate::endpoint::Path;
 use crate::error::{Drops, Rejected};
 use crate::event::{Event, NetworkStatus};
 use crate::fastpath::inbound::Intake;
+use crate::fingerprint::Fingerprint;
 use crate::identity::{Identity, SecretIdentity};
 use crate::nonce::Epoch;
 use crate::outbox::Received;
+use crate::pins::Pins;
 use crate::rules::{Direction, Explanation};
 use crate::time::{Instant, UnixMillis};
 use crate::transmit::{Frame, FrameSink, Transmit};
@@ -38,6 +40,8 @@ pub struct Config {
     pub planet: World,
     /// Moons accepted earlier.
     pub moons: Vec<World>,
+    /// Which keys hold which addresses, as far as that was settled.
+    pub pins: Pins,
     /// Whether this node serves networks of its own as a controller.
     pub controller: bool,
     /// The packet IDs to use: [`Epoch::after`](crate::nonce::Epoch::after) what was stored under
@@ -239,6 +243,18 @@ impl Node {
     #[must_use]
     pub fn worlds(&self, now: Instant) -> WorldsStatus {
         self.control.worlds(now)
+    }
+
+    /// Returns the fingerprint of whoever is known at `address`, this node included.
+    #[must_use]
+    pub fn fingerprint(&self, address: Address) -> Option<Fingerprint> {
+        self.control.fingerprint(address)
+    }
+
+    /// Returns which keys hold which addresses, as far as that is settled.
+    #[must_use]
+    pub const fn pins(&self) -> &Pins {
+        self.control.pins()
     }
 
     /// Returns every known peer, by ascending address.

@@ -35,10 +35,7 @@ impl Control {
             let outcome = if let Some(packet) = out.packets.pop_front() {
                 self.send(now, packet, transmit, sink)
             } else if let Some(address) = out.whois.pop_front() {
-                if !self.knows(now, address) {
-                    self.whois.request(&mut self.shared.ctx(now), address);
-                }
-                Ok(())
+                if self.knows(now, address) { Ok(()) } else { self.ask_who_is(now, address) }
             } else if let Some(frame) = out.frames.pop_front() {
                 self.send_frame(now, frame.network, frame.as_frame(), transmit)
             } else if let Some(frame) = out.deliveries.pop_front() {
@@ -81,7 +78,7 @@ impl Control {
             Some(path) if known => self.seal_and_send(packet, path, transmit),
             _ => {
                 if !known {
-                    self.whois.request(&mut self.shared.ctx(now), packet.to);
+                    self.ask_who_is(now, packet.to)?;
                 }
                 let displaced = self.whois.hold_outgoing(now, packet);
                 displaced.map_or(Ok(()), |_| Err(Rejected::NoPath))

@@ -34,6 +34,10 @@ impl Acquaintances {
         self.0.get(&address)
     }
 
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Identity> {
+        self.0.values()
+    }
+
     pub(super) fn remove(&mut self, address: Address) {
         self.0.remove(&address);
     }

@@ -6,6 +6,7 @@ use core::time::Duration;
 
 use crate::address::Address;
 use crate::error::Rejected;
+use crate::event::IdentitySource;
 use crate::identity::Identity;
 use crate::limits::{HEADER_LEN, PACKET_LEN_MAX, WHOIS_ANSWERS_MAX};
 use crate::outbox::{Ctx, Directory as _, Received};
@@ -90,7 +91,11 @@ impl Peers {
             return Ok(Vec::new());
         };
         let identity = identity?;
-        if !self.knows(ctx, &identity)? {
+        let known = self.knows(ctx, &identity);
+        if known == Err(Rejected::IdentityCollision) {
+            self.refused(ctx, &identity, IdentitySource::Whois(rx.from));
+        }
+        if !known? {
             if !self.answers.spend(ctx.now) {
                 return Err(Rejected::RateLimited);
             }

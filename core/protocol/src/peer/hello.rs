@@ -9,6 +9,7 @@ use std::sync::Arc;
 use crate::address::Address;
 use crate::endpoint::{Path, Scope};
 use crate::error::Rejected;
+use crate::event::IdentitySource;
 use crate::limits::{
     AMPLIFICATION_MAX, HEADER_LEN, MOONS_MAX, PACKET_LEN_MAX, PHYSICAL_MTU, PROTOCOL_VERSION_MIN,
 };
@@ -81,6 +82,7 @@ impl Peers {
                 let keys = self.agree_with_stranger(ctx, path, &hello.identity, packet)?;
                 let body = reply::error(Verb::Hello, packet_id, ErrorCode::IdentityCollision, None);
                 ctx.out.answer_newcomer(path, from, keys, Verb::Error, body);
+                self.refused(ctx, &hello.identity, IdentitySource::Hello(path.remote));
                 return Err(Rejected::IdentityCollision);
             }
             Err(rejected) => return Err(rejected),

@@ -11,7 +11,7 @@ use std::collections::BTreeSet;
 
 use crate::address::Address;
 use crate::endpoint::Path;
-use crate::event::Event;
+use crate::event::{Event, IdentitySource};
 use crate::limits::SILENT_PEERS_MAX;
 use crate::outbox::Ctx;
 use crate::peer::record::save;
@@ -180,9 +180,9 @@ impl Peers {
     }
 
     /// Makes every root a peer, so that it can be greeted.
-    pub(super) fn learn_roots(&mut self, ctx: &mut Ctx<'_>, roots: &Roots) {
+    pub fn learn_roots(&mut self, ctx: &mut Ctx<'_>, roots: &Roots) {
         for identity in roots.identities() {
-            if let Err(rejected) = self.learn(ctx, identity) {
+            if let Err(rejected) = self.learn_from(ctx, identity, IdentitySource::World) {
                 log::warn!("root {} cannot be a peer: {rejected}", identity.address());
             }
         }

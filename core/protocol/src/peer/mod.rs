@@ -11,6 +11,7 @@
 //! - `reliance`: leaving a path that dies while it is used,
 //! - `record`: what is saved of a peer,
 //! - `acquaintances`: those who were validated once and are no peers at the moment,
+//! - `pinning`: pins, first use, and what contradicts them,
 //! - `strangers`: what those cost who are not known yet,
 //! - `upstream`: which root is the best, and who is asked for moons,
 //! - `registration`: whether roots take this node for the holder of its address,
@@ -25,6 +26,7 @@ mod hello;
 mod introduce;
 mod keepalive;
 pub mod path;
+mod pinning;
 mod punch;
 mod record;
 mod registration;
@@ -44,10 +46,11 @@ use crate::endpoint::{Path, is_usable_endpoint};
 use crate::error::Rejected;
 use crate::event::Event;
 use crate::fastpath::tables::{PeerView, Tables};
+use crate::fingerprint::Fingerprint;
 use crate::identity::Identity;
 use crate::limits::{
-    ANSWERS_AT_ONCE, ANSWERS_PER_SECOND, GATE_KEYS_MAX, PEERS_MAX, PEERS_MAX_ROOT, PROBES_AT_ONCE,
-    PROBES_PER_SECOND,
+    ANSWERS_AT_ONCE, ANSWERS_PER_SECOND, GATE_KEYS_MAX, IDENTITY_ALARM_PERIOD, PEERS_MAX,
+    PEERS_MAX_ROOT, PROBES_AT_ONCE, PROBES_PER_SECOND,
 };
 use crate::outbox::{Ctx, Directory, Received};
 use crate::peer::acquaintances::Acquaintances;
@@ -60,6 +63,7 @@ use crate::peer::record::save;
 use crate::peer::registration::Registration;
 use crate::peer::reliance::{Evidence, Watches};
 use crate::peer::strangers::Strangers;
+use crate::pins::Pins;
 use crate::roots::Roots;
 use crate::status::PeerStatus;
 use crate::suite::PeerKeys;
@@ -159,6 +163,9 @@ impl Peer {
 pub struct Peers {
     peers: BTreeMap<Address, Peer>,
     acquaintances: Acquaintances,
+    pins: Pins,
+    /// Identities refused because their addresses are others', of which the host was told.
+    alarms: Gate<Fingerprint>,
     /// How many of those loaded were greeted.
     greeted_at_start: usize,
     /// This machine's own physical addresses.
@@ -178,12 +185,14 @@ pub struct Peers {
 }
 
 impl Peers {
-    /// Makes a table without anybody in it.
+    /// Makes a table without anybody in it, who has to agree with `pins`.
     #[must_use]
-    pub const fn new() -> Self {
+    pub const fn new(pins: Pins) -> Self {
         Self {
             peers: BTreeMap::new(),
             acquaintances: Acquaintances::new(),
+            pins,
+            alarms: Gate::new(IDENTITY_ALARM_PERIOD, GATE_KEYS_MAX),
             greeted_at_start: 0,
             local_addresses: BTreeSet::new(),
             schedule: Schedule::new(),
@@ -205,8 +214,8 @@ impl Peers {
     ///
     /// # Errors
     ///
-    /// [`Rejected::IdentityCollision`] if another identity holds the address,
-    /// [`Rejected::InvalidIdentity`] if the address is reserved or no key can be agreed on,
+    /// What [`Pins::check`] says; [`Rejected::IdentityCollision`] if another identity holds the
+    /// address, [`Rejected::InvalidIdentity`] if the address is reserved or no key can be agreed on,
     /// [`Rejected::Full`].
     pub fn learn(&mut self, ctx: &mut Ctx<'_>, identity: &Identity) -> Result<(), Rejected> {
         if self.knows(ctx, identity)? && self.acquaintances.get(identity.address()).is_none() {
@@ -226,7 +235,10 @@ impl Peers {
         match me.or_else(|| self.identity(address)) {
             Some(known) if known == identity => Ok(true),
             Some(_) => Err(Rejected::IdentityCollision),
-            None => Ok(false),
+            None => {
+                let is_root = ctx.tables.upstreams.binary_search(&address).is_ok();
+                self.pins.check(identity, is_root).map(|()| false)
+            }
         }
     }
 
@@ -268,8 +280,9 @@ impl Peers {
             }
             peer.busy = Some(ctx.now);
         }
+        let mut is_new_member = false;
         if trusted {
-            peer.trusted = Some(ctx.now);
+            is_new_member = peer.trusted.replace(ctx.now).is_none();
         }
         // A frame on the path in use, which is nearly every packet there is, changes nothing else.
         let is_settled = rx.hops == 0
@@ -277,6 +290,9 @@ impl Peers {
             && !peer.is_due_a_push(ctx.now, rx.hops)
             && !roots.is_upstream(rx.from)
             && peer.paths.refresh(ctx.now, rx.path);
+        if is_new_member {
+            self.see(ctx, rx.from);
+        }
         if is_settled {
             return;
         }
@@ -412,7 +428,7 @@ impl Peers {
 
 impl Default for Peers {
     fn default() -> Self {
-        Self::new()
+        Self::new(Pins::new())
     }
 }
 

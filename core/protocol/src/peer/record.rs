@@ -15,7 +15,7 @@ use core::time::Duration;
 
 use crate::address::Address;
 use crate::error::{Malformed, Rejected};
-use crate::event::{Event, StoreKey};
+use crate::event::{Event, IdentitySource, StoreKey};
 use crate::identity::Identity;
 use crate::limits::{GREETED_AT_START_MAX, GREETED_AT_START_MAX_ROOT, PATHS_PER_PEER_MAX};
 use crate::outbox::Ctx;
@@ -83,7 +83,7 @@ fn read(record: &[u8]) -> Result<(Identity, Vec<SocketAddr>), Malformed> {
 impl Peers {
     /// Remembers a peer saved earlier and, if it is one of the first, greets it wherever it was.
     ///
-    /// The identity is not validated again.
+    /// The identity is not validated again. If it contradicts what is known, it is removed.
     ///
     /// # Errors
     ///
@@ -97,8 +97,19 @@ impl Peers {
         let (identity, addresses) = read(record)?;
         let is_root = ctx.tables.is_upstream;
         let max = if is_root { GREETED_AT_START_MAX_ROOT } else { GREETED_AT_START_MAX };
+        let is_known = match self.knows(ctx, &identity) {
+            Err(Rejected::IdentityCollision) => {
+                let key = StoreKey::Peer(identity.address());
+                ctx.out.events.push_back(Event::Store { key, value: None });
+                self.refused(ctx, &identity, IdentitySource::Saved);
+                return Ok(());
+            }
+            // It may be wanted again later.
+            Err(Rejected::NotPinned) => return Ok(()),
+            known => known?,
+        };
         if self.greeted_at_start >= max {
-            if !self.knows(ctx, &identity)? {
+            if !is_known {
                 self.acquaintances.add(identity);
             }
             return Ok(());
@@ -116,6 +127,7 @@ impl Peers {
     /// Has a peer saved without whom others cannot be judged, such as the controller that signs
     /// their certificates.
     pub fn remember(&mut self, ctx: &mut Ctx<'_>, address: Address) {
+        self.see(ctx, address);
         if let Some(peer) = self.peers.get_mut(&address)
             && peer.saved.is_none()
         {

@@ -243,6 +243,19 @@ impl Peers {
         Ok(true)
     }
 
+    /// Returns whether an identity is valid whose address is another's. If there is nothing left to
+    /// find out with, it is taken not to be.
+    pub(super) fn is_genuine_double(&mut self, now: Instant, identity: &Identity) -> bool {
+        if self.strangers.refuted.contains(identity) || !self.strangers.validations.spend(now) {
+            return false;
+        }
+        let is_valid = identity.is_valid();
+        if !is_valid {
+            self.strangers.refuted.insert(identity);
+        }
+        is_valid
+    }
+
     /// Makes a stranger a peer if its identity is valid.
     fn validate(
         &mut self,
@@ -250,6 +263,10 @@ impl Peers {
         identity: &Identity,
         keys: Arc<PeerKeys>,
     ) -> Result<(), Rejected> {
+        // Somebody else may have come by the address since the stranger was asked for proof.
+        if self.knows(ctx, identity)? {
+            return Ok(());
+        }
         if !identity.is_valid() {
             self.strangers.refuted.insert(identity);
             return Err(Rejected::InvalidIdentity);

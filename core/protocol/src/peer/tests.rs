@@ -106,7 +106,7 @@ impl Host {
             rng: Rng::from_seed([7; 32]),
             tables,
             out: Outbox::default(),
-            peers: Peers::new(),
+            peers: Peers::default(),
             roots,
             surface: Surface::new(),
             answering: BTreeMap::new(),

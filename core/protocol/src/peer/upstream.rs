@@ -71,6 +71,7 @@ impl Peers {
     /// Goes by the worlds in force from here on.
     pub fn worlds_changed(&mut self, ctx: &mut Ctx<'_>, roots: &Roots) {
         self.learn_roots(ctx, roots);
+        self.cut_off_unpinned(ctx, roots);
         self.registration.keep(|address| roots.is_upstream(address));
         self.refresh_upstreams(ctx, roots);
         // Whoever is no root any more may be due to be forgotten.

@@ -7,6 +7,9 @@
 //! networks.d/<16 hex>.conf              joined networks and their cached configurations
 //! networks.d/<16 hex>.local.conf        what the user allows them (spec 03 §11)
 //! peers.d/<10 hex>.peer                 peers and where they were
+//! pins.d/<10 hex>.pin                   fingerprints the user has pinned
+//! pins.d/<10 hex>.seen                  fingerprints of those who were there first
+//! pins.d/required                       there while peers have to be pinned
 //! controller.d/network/<16 hex>.json    networks this node controls (spec 04 §8.1)
 //! controller.d/network/<16 hex>/member/<10 hex>.json
 //! host.journal                          what to undo on this machine, while there is something
@@ -28,7 +31,10 @@ use std::time::SystemTime;
 use zeroize::Zeroizing;
 use zt_protocol::address::{Address, MoonId, NetworkId};
 use zt_protocol::event::StoreKey;
+use zt_protocol::fingerprint::{Expected, FingerprintError};
 use zt_protocol::identity::{IdentityError, SecretIdentity};
+use zt_protocol::limits::PINS_MAX;
+use zt_protocol::pins::Pins;
 use zt_protocol::settings::{Settings, SettingsError};
 use zt_protocol::world::{World, WorldKind};
 
@@ -90,6 +96,17 @@ pub enum HomeError {
         /// What is wrong with it.
         why: SettingsError,
     },
+    /// The file that should hold a fingerprint holds none.
+    #[error("{} holds no fingerprint ({why}): mend it, or remove it to pin nobody", .path.display())]
+    Pin {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        why: FingerprintError,
+    },
+    /// There are more pins than a node takes.
+    #[error("{} holds more than {PINS_MAX} pins: remove some", .0.display())]
+    TooManyPins(PathBuf),
     /// There is no identity where one is needed.
     #[error("{} does not exist: make an identity with `zt id new --out {}`", .path.display(), .home.display())]
     NoIdentity {
@@ -294,6 +311,43 @@ impl Home {
         self.save(key, Some(&text))
     }
 
+    /// Reads which keys hold which addresses.
+    ///
+    /// # Errors
+    ///
+    /// [`HomeError::Pin`] if a pin cannot be understood: the node would take whoever comes for whom
+    /// the user means. Those seen first are left out if they cannot be.
+    pub fn pins(&self) -> Result<Pins, HomeError> {
+        let dir = self.dir.join("pins.d");
+        let mut pins = Pins::new();
+        for name in names(&dir)? {
+            if let Some(address) = hex_name(&name, ".pin", 10).map(Address::from_u64) {
+                let key = StoreKey::Pin(address);
+                let expected = self.expected(key)?.map_err(|why| {
+                    let path = self.path(key);
+                    HomeError::Pin { path, why }
+                })?;
+                if !pins.pin(address, expected) {
+                    return Err(HomeError::TooManyPins(dir));
+                }
+            } else if let Some(address) = hex_name(&name, ".seen", 10).map(Address::from_u64) {
+                match self.expected(StoreKey::FirstSeen(address))? {
+                    Ok(Expected::Full(seen)) => drop(pins.see(address, seen)),
+                    Ok(Expected::Short(_)) | Err(_) => {
+                        log::warn!(file:? = dir.join(name); "whoever was there first is forgotten");
+                    }
+                }
+            }
+        }
+        pins.require(self.load(StoreKey::RequirePinned)?.is_some());
+        Ok(pins)
+    }
+
+    fn expected(&self, key: StoreKey) -> Result<Result<Expected, FingerprintError>, HomeError> {
+        let bytes = self.load(key)?.unwrap_or_default();
+        Ok(str::from_utf8(&bytes).unwrap_or_default().trim().parse())
+    }
+
     /// Reads the peers saved last. What cannot be read is left out: it is only a cache.
     pub(crate) fn peers(&self) -> Vec<Vec<u8>> {
         let dir = self.dir.join("peers.d");
@@ -345,7 +399,7 @@ impl Home {
             return Ok(());
         }
         let mode = match key {
-            StoreKey::Peer(_) => Mode::Cache,
+            StoreKey::Peer(_) | StoreKey::FirstSeen(_) => Mode::Cache,
             _ => Mode::Secret,
         };
         replace(&path, value, mode)
@@ -364,6 +418,9 @@ impl Home {
             }
             StoreKey::Epoch => self.dir.join("epoch"),
             StoreKey::Peer(address) => self.dir.join(format!("peers.d/{address}.peer")),
+            StoreKey::Pin(address) => self.dir.join(format!("pins.d/{address}.pin")),
+            StoreKey::FirstSeen(address) => self.dir.join(format!("pins.d/{address}.seen")),
+            StoreKey::RequirePinned => self.dir.join("pins.d/required"),
             StoreKey::ControllerNetwork(network) => {
                 self.controller_dir().join(format!("{network}.json"))
             }

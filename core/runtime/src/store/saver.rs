@@ -95,7 +95,10 @@ fn write_one(records: &Records, key: StoreKey, value: &Value) -> Result<Written,
         | StoreKey::Network(_)
         | StoreKey::NetworkSettings(_)
         | StoreKey::Epoch
-        | StoreKey::Peer(_) => records.home().save(key, bytes).map(|()| Written::Saved),
+        | StoreKey::Peer(_)
+        | StoreKey::Pin(_)
+        | StoreKey::FirstSeen(_)
+        | StoreKey::RequirePinned => records.home().save(key, bytes).map(|()| Written::Saved),
     }
 }
 
