@@ -48,6 +48,8 @@ pub(crate) enum Failure {
          were lied to; use other roots"
     )]
     LyingRoots(Address),
+    #[error("{0} is not pinned, and nobody was seen there first")]
+    NotPinned(Address),
     #[error("cannot run: {0}")]
     Runtime(io::Error),
     #[error(transparent)]

@@ -32,7 +32,11 @@ pub(crate) enum Id {
         /// identity.public or identity.secret
         file: PathBuf,
     },
-    /// Print what people can compare to be sure of an identity, in full and in short.
+    /// Print what people can compare to be sure of an identity, in full and in short, and what a QR
+    /// code may say.
+    ///
+    /// `zt pin add ADDRESS@FINGERPRINT` and `zt node --join NWID@FINGERPRINT` take the first two, and
+    /// `zt pin add` the third as it is.
     Fingerprint {
         /// identity.public or identity.secret
         file: PathBuf,
@@ -47,8 +51,10 @@ impl Id {
             Self::Show { file } => read(&file).map(|found| show(&found)),
             Self::Check { file } => check(&file),
             Self::Fingerprint { file } => {
-                let fingerprint = read(&file)?.identity.fingerprint();
-                Ok(format!("{fingerprint}\n{}\n", fingerprint.short()))
+                let identity = read(&file)?.identity;
+                let (address, fingerprint) = (identity.address(), identity.fingerprint());
+                let (short, qr) = (fingerprint.short(), fingerprint.qr(address));
+                Ok(format!("{fingerprint}\n{short}\n{qr}\n"))
             }
         }
     }

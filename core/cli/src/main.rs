@@ -5,6 +5,7 @@ mod id;
 mod moon;
 mod network;
 mod node;
+mod pin;
 mod planet;
 mod world;
 
@@ -42,6 +43,9 @@ enum Command {
     /// machine.
     #[command(subcommand)]
     Network(network::Network),
+    /// Pin nodes and controllers to the fingerprints their people told you.
+    #[command(subcommand)]
+    Pin(pin::Pin),
     /// Run a node in the foreground until SIGINT or SIGTERM.
     Node(node::Node),
 }
@@ -52,6 +56,7 @@ fn main() -> ExitCode {
         Command::Planet(planet) => planet.run(),
         Command::Moon(moon) => moon.run(),
         Command::Network(network) => network.run(),
+        Command::Pin(pin) => pin.run(),
         Command::Node(node) => node.run().map(|()| String::new()),
     };
 

@@ -9,7 +9,8 @@ use clap::Args;
 use log::LevelFilter;
 use tokio::runtime::Builder as RuntimeBuilder;
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use zt_protocol::address::{Address, MoonId, NetworkId, ParseError};
+use zt_protocol::address::{Address, MoonId, ParseError};
+use zt_protocol::fingerprint::Invitation;
 use zt_protocol::world::WorldKind;
 use zt_runtime::store::{Home, read_world};
 use zt_runtime::{Builder, DEFAULT_PORT, Event, Handle, Port};
@@ -38,8 +39,11 @@ pub(crate) struct Node {
     #[arg(long = "orbit", value_name = "MOON[:SEED]")]
     moons: Vec<Orbit>,
     /// Join this network, beside those joined before; may be repeated.
-    #[arg(long = "join", value_name = "NWID")]
-    networks: Vec<NetworkId>,
+    ///
+    /// With the fingerprint of its controller, as `zt id fingerprint` prints it there, nobody else
+    /// can pass for the controller.
+    #[arg(long = "join", value_name = "NWID[@FINGERPRINT]")]
+    networks: Vec<Invitation>,
     /// Name the interface of the first network; others are named after their networks.
     #[arg(long, value_name = "NAME", group = "interface")]
     tun: Option<String>,
@@ -107,11 +111,11 @@ impl Node {
     }
 
     /// Returns the networks named on the command line, then those joined before.
-    fn networks_to_join(&self) -> Result<Vec<NetworkId>, Failure> {
+    fn networks_to_join(&self) -> Result<Vec<Invitation>, Failure> {
         let mut networks = self.networks.clone();
-        networks.extend(Home::new(&self.home).networks()?);
+        networks.extend(Home::new(&self.home).networks()?.into_iter().map(Invitation::from));
         let mut seen = std::collections::BTreeSet::new();
-        networks.retain(|&network| seen.insert(network));
+        networks.retain(|invitation| seen.insert(invitation.network));
         Ok(networks)
     }
 
@@ -127,16 +131,16 @@ impl Node {
     async fn serve(
         &self,
         node: &Handle,
-        networks: &[NetworkId],
+        networks: &[Invitation],
         report: &Report,
     ) -> Result<Ended, Failure> {
         for &Orbit { moon, seed } in &self.moons {
             let orbited = node.orbit(moon, seed).await;
             orbited.map_err(|error| Failure::Orbit(moon, error))?;
         }
-        for (index, &network) in networks.iter().enumerate() {
-            let joined = node.join(network, self.port_of(index)).await;
-            joined.map_err(|error| Failure::Join(network, error))?;
+        for (index, &invitation) in networks.iter().enumerate() {
+            let joined = node.join(invitation, self.port_of(index)).await;
+            joined.map_err(|error| Failure::Join(invitation.network, error))?;
         }
         while let Some(event) = node.next_event().await {
             report.event(node.address(), &event);

@@ -35,6 +35,42 @@ fn an_identity_is_made_shown_and_checked() {
 }
 
 #[test]
+fn fingerprints_are_pinned_listed_and_taken_back() {
+    let dir = TempDir::new().unwrap();
+    let home = text(dir.path());
+    let address = ok(&["id", "new", "--out", home]);
+    let address = address.trim();
+    let printed = ok(&["id", "fingerprint", text(&dir.path().join("identity.public"))]);
+    let [full, short, qr] = printed.lines().collect::<Vec<_>>()[..] else { panic!("{printed}") };
+    let list = || ok(&["pin", "list", "--home", home]);
+
+    assert_eq!(list(), "");
+    for (claim, shown) in [
+        (format!("{address}@{short}"), short),
+        (format!("{address}@{full}"), full),
+        (qr.to_owned(), full),
+    ] {
+        ok(&["pin", "add", "--home", home, &claim]);
+        assert_eq!(list(), format!("pinned      {address}@{shown}\n"));
+    }
+    ok(&["pin", "require", "--home", home]);
+    assert!(list().starts_with("only roots and pinned peers"));
+    ok(&["pin", "require", "--home", home, "--off"]);
+    ok(&["pin", "remove", "--home", home, address]);
+    assert_eq!(list(), "");
+
+    let message = fails(&["pin", "remove", "--home", home, address]);
+    assert!(message.contains("is not pinned"), "{message}");
+    let cut = zt(&["pin", "add", "--home", home, &format!("{address}@{}", &short[1..])]);
+    assert_eq!(cut.status.code(), Some(2));
+    assert!(String::from_utf8(cut.stderr).unwrap().contains("and this has 31"));
+    assert_eq!(
+        zt(&["node", "--home", home, "--join", "0102030405000001@x"]).status.code(),
+        Some(2)
+    );
+}
+
+#[test]
 fn a_moon_is_drafted_made_and_shown() {
     let dir = TempDir::new().unwrap();
     let address = ok(&["id", "new", "--out", text(dir.path())]);
@@ -258,6 +294,13 @@ fn a_node_does_not_start_from_corrupt_files_and_leaves_them_alone() {
     assert_eq!(fs::read(&planet).unwrap(), b"earth");
 
     fs::remove_file(&planet).unwrap();
+    let pin = dir.path().join("pins.d/0102030405.pin");
+    fs::create_dir_all(dir.path().join("pins.d")).unwrap();
+    fs::write(&pin, b"whoever").unwrap();
+    let message = fails(&["node", "--home", home, "--port", "0", "--no-tun"]);
+    assert!(message.contains("0102030405.pin holds no fingerprint"), "{message}");
+
+    fs::remove_file(&pin).unwrap();
     let secret = dir.path().join("identity.secret");
     fs::write(&secret, b"0102030405:0:").unwrap();
     let message = fails(&["node", "--home", home, "--port", "0", "--no-tun"]);

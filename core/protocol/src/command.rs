@@ -111,6 +111,9 @@ pub enum CommandError {
     /// The moon given is not accepted.
     #[error("the moon given is not accepted: {0}")]
     World(#[from] WorldRefused),
+    /// Nobody can have the address: it is reserved, or that of a network without a controller.
+    #[error("nobody can have the address {0}")]
+    ReservedAddress(Address),
     /// The address is this node's own, and its fingerprint is another.
     #[error("{0} is this node's own address, and its fingerprint is another")]
     WrongFingerprint(Address),

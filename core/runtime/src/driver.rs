@@ -15,6 +15,7 @@ use tokio::time::Sleep;
 use zt_protocol::address::{Address, Mac, MoonId, NetworkId};
 use zt_protocol::command::{Command, CommandError};
 use zt_protocol::event::{self, NetworkStatus, Standing, StoreKey};
+use zt_protocol::fingerprint::Invitation;
 use zt_protocol::node::Node;
 use zt_protocol::plan::PlanChange;
 use zt_protocol::settings::Settings;
@@ -415,9 +416,17 @@ impl Running {
     fn answer(&mut self, now: Instant, request: Request) {
         // Whoever does not wait for the answer does not get it.
         match request {
-            Request::Join { network, port, reply } => {
-                let _ = reply.send(self.join(now, network, port));
+            Request::Join { invitation, port, reply } => {
+                let _ = reply.send(self.join(now, invitation, port));
             }
+            Request::Settle { command, reply } => {
+                let settled = self.try_command(now, *command);
+                let _ = reply.send(settled.map_err(RequestError::Refused));
+            }
+            Request::Fingerprint { address, reply } => {
+                let _ = reply.send(self.node.fingerprint(address));
+            }
+            Request::Pins(reply) => drop(reply.send(self.node.pins().clone())),
             Request::Leave { network, reply } => {
                 let left = self.try_command(now, Command::Leave(network));
                 let _ = reply.send(left.map_err(RequestError::Refused));
@@ -473,8 +482,20 @@ impl Running {
         }
     }
 
-    fn join(&mut self, now: Instant, network: NetworkId, port: Port) -> Result<(), RequestError> {
-        let cached = self.records.home().load(StoreKey::Network(network))?;
+    fn join(
+        &mut self,
+        now: Instant,
+        invitation: Invitation,
+        port: Port,
+    ) -> Result<(), RequestError> {
+        let Invitation { network, controller } = invitation;
+        let mut cached = self.records.home().load(StoreKey::Network(network))?;
+        if let Some(expected) = controller {
+            let address = network.controller();
+            // What somebody else may have configured does not count.
+            cached.take_if(|_| self.node.pins().expected(address) != Some(expected));
+            self.try_command(now, Command::Pin { address, expected })?;
+        }
         let mac = Mac::of_member(self.node.status(now).address, network);
         // An interface is of no use to a network that is not joined, but a network joined without
         // the interface asked for would be a surprise.

@@ -5,10 +5,13 @@ use std::sync::Arc;
 
 use tokio::sync::{mpsc, oneshot, watch};
 use zt_protocol::address::{Address, MoonId, MulticastGroup, NetworkId};
+use zt_protocol::command::Command;
 use zt_protocol::error::Drops;
 use zt_protocol::event::{NetworkStatus, StoreKey};
+use zt_protocol::fingerprint::{Expected, Fingerprint, Invitation};
 use zt_protocol::identity::Identity;
 use zt_protocol::outbox::OwnedFrame;
+use zt_protocol::pins::Pins;
 use zt_protocol::plan::TunPlan;
 use zt_protocol::rules::{Direction, Explanation};
 use zt_protocol::settings::Settings;
@@ -81,12 +84,20 @@ impl Handle {
     /// Returns once the interface is open; the controller's answer follows as
     /// [`Event::Network`]. The membership outlives the node; see [`Home::networks`].
     ///
+    /// An [`Invitation`] with a fingerprint pins the controller before anything is asked of it. A
+    /// bare network ID takes whoever configures the network first for its controller, from then on.
+    ///
     /// # Errors
     ///
     /// [`RequestError`]; the network is then not joined. Joined before, it stays so, and without a
     /// port stands at `PORT_ERROR`.
-    pub async fn join(&self, network: NetworkId, port: Port) -> Result<(), RequestError> {
-        self.ask(|reply| Request::Join { network, port, reply }).await?
+    pub async fn join(
+        &self,
+        invitation: impl Into<Invitation>,
+        port: Port,
+    ) -> Result<(), RequestError> {
+        let invitation = invitation.into();
+        self.ask(|reply| Request::Join { invitation, port, reply }).await?
     }
 
     /// Leaves a network and forgets everything about it: its configuration, what the user allowed
@@ -239,6 +250,55 @@ impl Handle {
         self.ask(|reply| Request::Deorbit { moon, reply }).await?
     }
 
+    /// Returns the fingerprint of whoever is known at `address`, this node included, for people to
+    /// compare.
+    ///
+    /// # Errors
+    ///
+    /// [`RequestError::Stopped`].
+    pub async fn fingerprint(&self, address: Address) -> Result<Option<Fingerprint>, RequestError> {
+        self.ask(|reply| Request::Fingerprint { address, reply }).await
+    }
+
+    /// Lets only the identity of this fingerprint hold an address, from whatever source, until that
+    /// is taken back. Whoever is known under it and is another is cut off at once, and
+    /// [`Event::IdentityConflict`] says so.
+    ///
+    /// # Errors
+    ///
+    /// [`RequestError`].
+    pub async fn pin(&self, address: Address, expected: Expected) -> Result<(), RequestError> {
+        self.settle(Command::Pin { address, expected }).await
+    }
+
+    /// Takes a pin back, or forgets who was first seen at an address.
+    ///
+    /// # Errors
+    ///
+    /// [`RequestError`].
+    pub async fn unpin(&self, address: Address) -> Result<(), RequestError> {
+        self.settle(Command::Unpin(address)).await
+    }
+
+    /// Has nobody but roots for a peer who is not pinned, or anybody again. Controllers are to be
+    /// pinned as well then.
+    ///
+    /// # Errors
+    ///
+    /// [`RequestError`].
+    pub async fn require_pinned(&self, required: bool) -> Result<(), RequestError> {
+        self.settle(Command::RequirePinned(required)).await
+    }
+
+    /// Returns what is pinned, who was first seen at other addresses, and whether pins are required.
+    ///
+    /// # Errors
+    ///
+    /// [`RequestError::Stopped`].
+    pub async fn pins(&self) -> Result<Pins, RequestError> {
+        self.ask(Request::Pins).await
+    }
+
     /// Returns which planet and moons are in force and how their roots are reached, which moons are
     /// waited for, and what was offered of them and refused.
     ///
@@ -336,6 +396,11 @@ impl Handle {
         let home = self.shared.home.clone();
         let edited = tokio::task::spawn_blocking(move || edit(&home)).await;
         edited.unwrap_or_else(|_| Err(RequestError::Stopped.into()))
+    }
+
+    async fn settle(&self, command: Command) -> Result<(), RequestError> {
+        let command = Box::new(command);
+        self.ask(|reply| Request::Settle { command, reply }).await?
     }
 
     async fn reload(&self, key: StoreKey) -> Result<(), RequestError> {

@@ -2,10 +2,12 @@
 
 use tokio::sync::oneshot;
 use zt_protocol::address::{Address, MoonId, MulticastGroup, NetworkId};
-use zt_protocol::command::CommandError;
+use zt_protocol::command::{Command, CommandError};
 use zt_protocol::error::{Drops, Rejected};
 use zt_protocol::event::{NetworkStatus, StoreKey};
+use zt_protocol::fingerprint::{Fingerprint, Invitation};
 use zt_protocol::outbox::OwnedFrame;
+use zt_protocol::pins::Pins;
 use zt_protocol::plan::TunPlan;
 use zt_protocol::rules::{Direction, Explanation};
 use zt_protocol::settings::Settings;
@@ -57,7 +59,7 @@ pub struct Losses {
 /// A request, and where the answer goes.
 pub(crate) enum Request {
     Join {
-        network: NetworkId,
+        invitation: Invitation,
         port: Port,
         reply: Reply<Result<(), RequestError>>,
     },
@@ -69,6 +71,16 @@ pub(crate) enum Request {
         network: NetworkId,
         reply: Reply<Result<Packets, RequestError>>,
     },
+    /// A command about pins.
+    Settle {
+        command: Box<Command>,
+        reply: Reply<Result<(), RequestError>>,
+    },
+    Fingerprint {
+        address: Address,
+        reply: Reply<Option<Fingerprint>>,
+    },
+    Pins(Reply<Pins>),
     Orbit {
         moon: MoonId,
         seed: Option<Address>,

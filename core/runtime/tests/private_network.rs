@@ -8,6 +8,7 @@ use std::time::Duration;
 use tempfile::TempDir;
 use zt_protocol::address::NetworkId;
 use zt_protocol::event::{NetworkStatus, Route, Standing, StoreKey};
+use zt_protocol::fingerprint::{Fingerprint, Invitation};
 use zt_protocol::identity::SecretIdentity;
 use zt_protocol::rng::Rng;
 use zt_protocol::time::UnixMillis;
@@ -76,6 +77,46 @@ async fn a_record_edited_by_another_process_takes_effect() {
     zt_runtime::controller::allow(&home, network, alice.address()).unwrap();
 
     wait_for(&alice, |status| status.standing == Standing::Ok).await;
+}
+
+/// Alice was told the fingerprint of another controller, and corrects it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_network_is_joined_with_the_fingerprint_of_its_controller() {
+    let dir = TempDir::new().unwrap();
+    let (_root, planet) = start_root(&dir.path().join("root")).await;
+    let controller = builder(&dir.path().join("controller"), &planet).controller(true);
+    let controller = controller.start().await.unwrap();
+    let network = controller.create_network(lab()).await.unwrap();
+    let alice = builder(&dir.path().join("alice"), &planet).start().await.unwrap();
+    controller.allow(network, alice.address()).await.unwrap();
+    let right = controller.identity().fingerprint();
+    let wrong = alice.fingerprint(alice.address()).await.unwrap().unwrap();
+    let invited = |told: Fingerprint| Invitation { network, controller: Some(told.into()) };
+
+    alice.join(invited(wrong), Port::Packets).await.unwrap();
+    let alarm = async {
+        loop {
+            if let Event::IdentityConflict { address, known, offered, .. } =
+                alice.next_event().await.unwrap()
+            {
+                return (address, known, offered);
+            }
+        }
+    };
+    let alarm = tokio::time::timeout(PATIENCE, alarm).await.unwrap();
+    assert_eq!(alarm, (controller.address(), wrong.into(), right));
+    assert_eq!(alice.networks().await.unwrap()[0].standing, Standing::RequestingConfiguration);
+
+    alice.join(invited(right), Port::Packets).await.unwrap();
+    wait_for(&alice, |status| status.standing == Standing::Ok).await;
+    alice.require_pinned(true).await.unwrap();
+    alice.shutdown().await;
+    let alice = builder(&dir.path().join("alice"), &planet).start().await.unwrap();
+    let pins = alice.pins().await.unwrap();
+    assert!(pins.is_required());
+    assert_eq!(pins.expected(controller.address()), Some(right.into()));
+    alice.unpin(controller.address()).await.unwrap();
+    assert!(alice.unpin(controller.address()).await.is_err());
 }
 
 /// Dropping the last handle ends the node as well: its port can be used again.

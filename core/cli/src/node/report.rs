@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use serde_json::{Map, Value, json};
 use zt_protocol::address::{Address, NetworkId};
 use zt_protocol::error::Drops;
-use zt_protocol::event::{Dns, NetworkStatus, Route, Sso, Standing};
+use zt_protocol::event::{Dns, IdentitySource, NetworkStatus, Route, Sso, Standing};
 use zt_protocol::plan::{PlanChange, TunPlan};
 use zt_protocol::status::{Contact, WorldStatus, WorldsStatus};
 use zt_runtime::{Event, Handle, Losses};
@@ -146,12 +146,35 @@ fn to_json(me: Address, event: &Event) -> Option<Value> {
         Event::IdentityCollision { is_confirmed } => {
             json!({ "event": "collision", "address": me.to_string(), "confirmed": is_confirmed })
         }
+        Event::IdentityConflict { address, known, offered, source } => {
+            let (source, from) = source_to_json(*source);
+            json!({
+                "event": "identity conflict",
+                "address": address.to_string(),
+                "known": known.to_string(),
+                "offered": offered.to_string(),
+                "source": source,
+                "from": from,
+            })
+        }
         Event::InterfaceLost(network) => {
             json!({ "event": "interface lost", "id": network.to_string() })
         }
         _ => return None,
     };
     Some(object)
+}
+
+/// Returns where an identity came from: in a word, and which node or endpoint that was.
+fn source_to_json(source: IdentitySource) -> (&'static str, Option<String>) {
+    match source {
+        IdentitySource::Hello(path) => ("hello", Some(endpoint(path))),
+        IdentitySource::Whois(root) => ("whois", Some(root.to_string())),
+        IdentitySource::World => ("world", None),
+        IdentitySource::Saved => ("saved", None),
+        IdentitySource::Known => ("known", None),
+        _ => ("other", None),
+    }
 }
 
 fn drops_to_json(drops: &Drops, losses: &Losses) -> Value {
@@ -273,6 +296,11 @@ fn log_event(me: Address, event: &Event) {
             "a root says that another node has the address {me}, and no other contradicts; if it \
              stays so, move identity.secret away to start as a new node"
         ),
+        Event::IdentityConflict { address, known, offered, .. } => log::warn!(
+            known:%, offered:%;
+            "somebody shows another key for {address} than the one known, and is refused: ask its \
+             people for the fingerprint and pin it"
+        ),
         Event::InterfaceLost(network) => {
             log::warn!("network {network}: its interface is gone; restart to get it back");
         }
@@ -311,6 +339,7 @@ mod tests {
     use zt_protocol::address::Mac;
     use zt_protocol::error::Rejected;
     use zt_protocol::event::NetworkKind;
+    use zt_protocol::fingerprint::{Expected, Fingerprint};
 
     use super::*;
 
@@ -340,6 +369,10 @@ mod tests {
         let relayed = Event::Peer { address: ME, path: None };
         let direct = Event::Peer { address: ME, path: Some("[2001:db8::1]:7".parse().unwrap()) };
 
+        let (known, offered) = (Expected::Full(Fingerprint([1; 48])), Fingerprint([2; 48]));
+        let source = IdentitySource::Whois(ME);
+        let conflict = Event::IdentityConflict { address: ME, known, offered, source };
+
         let online = to_json(ME, &Event::Online(true)).unwrap();
         assert_eq!(online, json!({ "event": "online", "address": "8056c2e21c" }));
         let network = to_json(ME, &network).unwrap();
@@ -347,6 +380,12 @@ mod tests {
         assert_eq!(network["addresses"], json!(["10.1.0.5/24"]));
         assert_eq!(network["dns"], json!({ "domain": "lab", "servers": ["10.1.0.1"] }));
         assert_eq!(network["login"]["authenticationURL"], "https://login.example/");
+        let conflict = to_json(ME, &conflict).unwrap();
+        assert_eq!(conflict["known"], "01".repeat(48));
+        assert_eq!(
+            (&conflict["source"], &conflict["from"]),
+            (&json!("whois"), &json!("8056c2e21c"))
+        );
         assert_eq!(to_json(ME, &relayed).unwrap()["path"], "relay");
         assert_eq!(to_json(ME, &direct).unwrap()["path"], "2001:db8::1/7");
     }

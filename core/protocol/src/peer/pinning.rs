@@ -26,8 +26,8 @@ impl Peers {
     ///
     /// # Errors
     ///
-    /// [`CommandError::WrongFingerprint`] if it is this node's own and another's,
-    /// [`CommandError::TooMany`].
+    /// [`CommandError::ReservedAddress`], [`CommandError::WrongFingerprint`] if it is this node's own
+    /// and another's, [`CommandError::TooMany`].
     pub fn pin(
         &mut self,
         ctx: &mut Ctx<'_>,
@@ -35,6 +35,9 @@ impl Peers {
         address: Address,
         expected: Expected,
     ) -> Result<bool, CommandError> {
+        if address.is_reserved() {
+            return Err(CommandError::ReservedAddress(address));
+        }
         if address == ctx.me.address() && !expected.matches(&ctx.me.public().fingerprint()) {
             return Err(CommandError::WrongFingerprint(address));
         }
