@@ -11,6 +11,7 @@ mod sim {
     mod crowd;
     mod days;
     mod determinism;
+    mod explain;
     mod hostile;
     mod idle;
     mod judge;
@@ -18,6 +19,7 @@ mod sim {
     mod moons;
     mod nats;
     mod networks;
+    mod pairings;
     mod paths;
     mod pins;
     mod private;

@@ -565,6 +565,18 @@ pub const PROBES_PER_SECOND: u32 = 64;
 /// See [`PROBES_PER_SECOND`].
 pub const PROBES_AT_ONCE: u32 = 256;
 
+/// How often in a row an address that a root named is probed.
+pub const PROBES_PER_LEAD_MAX: u32 = 3;
+
+/// How many addresses that others named are remembered of a peer, to say what came of them.
+pub const LEADS_PER_PEER_MAX: usize = 16;
+
+/// How many ports a translator that counts is expected to give next, and how many it may have given
+/// lately: together with them, what a peer names fits into the addresses another tries at once.
+pub const PORTS_AHEAD: usize = 4;
+/// See [`PORTS_AHEAD`].
+pub const PORTS_BEHIND: usize = 2;
+
 /// How many addresses pushed by a peer are probed per push, scope and family (spec 02 §2.8).
 pub const PROBES_PER_PUSH_MAX: usize = 8;
 

@@ -102,6 +102,93 @@ pub enum Role {
     Leaf,
 }
 
+/// What is between this node and the Internet, judging by the ports that places outside see.
+#[derive(Clone, Copy, Debug, Default, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub enum Mapping {
+    /// Fewer than two places have seen this node.
+    #[default]
+    Unknown,
+    /// Every place sees the same port: no translator, or one others can be let in by.
+    Same,
+    /// Every place sees another port, each close to the one before.
+    Sequential,
+    /// Every place sees another port, and nobody can foretell which.
+    Random,
+}
+
+/// Who said that a peer may be reached at an address.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub enum NamedBy {
+    /// A root, which sees it there.
+    Root,
+    /// The peer.
+    Peer,
+    /// Nobody: the peer was heard from there.
+    Nobody,
+}
+
+/// Why packets get to a peer the way they do, and what is done to find a better one.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct PathExplanation {
+    /// The peer.
+    pub address: Address,
+    /// The short answer.
+    pub reason: Reason,
+    /// What relays what has no direct path: the best root, and where it is.
+    pub relay: Option<(Address, SocketAddr)>,
+    /// What is between this node and the Internet, by IPv4 and by IPv6.
+    pub mapping: [Mapping; 2],
+    /// Where the peer was or may be: paths first, then addresses that were only tried.
+    pub candidates: Vec<Candidate>,
+    /// How long until one of them is tried again, if that is certain. Besides, a root that relays
+    /// names addresses every 30 s and the peer every 15 s.
+    pub next_try: Option<Duration>,
+}
+
+/// Why packets get to a peer the way they do.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub enum Reason {
+    /// There is a direct path.
+    Direct,
+    /// Nobody is there to relay: no root answers, as if UDP were blocked.
+    NoRoot,
+    /// Nobody has named an address of the peer this node could try.
+    NoCandidates,
+    /// Addresses were tried a moment ago.
+    Trying,
+    /// There were direct paths; the peer does not answer on them any more.
+    PathLost,
+    /// This node's translator gives each far end a port nobody can foretell, and the peer does not
+    /// answer from where it was named: its own lets in only whom it knows, as does this node's.
+    Unpredictable,
+    /// Nobody answers where the peer is said to be.
+    NoAnswer,
+}
+
+/// An address a peer was or may be at.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Candidate {
+    /// Where.
+    pub endpoint: SocketAddr,
+    /// Who said so.
+    pub named_by: NamedBy,
+    /// How long ago the peer was last asked to answer there.
+    pub probed: Option<Duration>,
+    /// What came of it.
+    pub outcome: Outcome,
+}
+
+/// What came of asking a peer to answer somewhere.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Outcome {
+    /// It is heard there; with the round-trip time if that was measured.
+    Answers(Option<Duration>),
+    /// It has not answered yet.
+    Awaited,
+    /// It did not answer so many times in a row.
+    Silent(u32),
+}
+
 /// How a peer is doing.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct PeerStatus {

@@ -2,17 +2,22 @@
 //!
 //! Source: spec 02 §8.
 
-use core::net::SocketAddr;
+use core::net::{IpAddr, SocketAddr};
 use core::time::Duration;
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::address::Address;
-use crate::endpoint::{Path, Scope};
-use crate::limits::SURFACE_REPORTS_MAX;
+use crate::endpoint::{Path, Scope, SocketId};
+use crate::limits::{PORTS_AHEAD, PORTS_BEHIND, SURFACE_REPORTS_MAX};
+use crate::status::Mapping;
 use crate::time::Instant;
 
 /// How long a report is believed.
 const LIFETIME: Duration = Duration::from_secs(600);
+
+/// How far apart ports may be that a translator is believed to have given one after the other:
+/// others behind it take some in between.
+const STRIDE_MAX: u16 = 8;
 
 /// Who reports, and from where. Behind a NAT every place may see another address.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
@@ -82,6 +87,47 @@ impl Surface {
         current.map(|report| report.mine).collect()
     }
 
+    /// Returns how this node's ports look from outside, in one family.
+    ///
+    /// The worst of what the sockets are behind, as a path may need any of them.
+    #[must_use]
+    pub fn mapping(&self, now: Instant, is_ipv6: bool) -> Mapping {
+        let seen = self.seen(now);
+        let of_family = seen.iter().filter(|((_, ip), _)| ip.is_ipv6() == is_ipv6);
+        of_family.map(|(_, (places, ports))| mapping(*places, ports)).max().unwrap_or_default()
+    }
+
+    /// Returns addresses this node may have for those who have not seen it: where a translator
+    /// gives each far end the port after the last, those around the last that was seen.
+    #[must_use]
+    pub fn foretold(&self, now: Instant) -> Vec<SocketAddr> {
+        let mut foretold = Vec::new();
+        for ((_, ip), (places, ports)) in self.seen(now) {
+            let Some(&last) = ports.last() else { continue };
+            if mapping(places, &ports) != Mapping::Sequential {
+                continue;
+            }
+            let is_free = |port: &u16| !ports.contains(port);
+            let ahead = (last..=u16::MAX).filter(is_free).take(PORTS_AHEAD);
+            let behind = (1_024..last).rev().filter(is_free).take(PORTS_BEHIND);
+            foretold.extend(ahead.chain(behind).map(|port| SocketAddr::new(ip, port)));
+        }
+        foretold
+    }
+
+    /// Returns, for each socket and each global address it was seen at, how many places saw it
+    /// there and at which ports.
+    fn seen(&self, now: Instant) -> BTreeMap<(SocketId, IpAddr), (usize, BTreeSet<u16>)> {
+        let mut seen: BTreeMap<_, (usize, BTreeSet<u16>)> = BTreeMap::new();
+        let current = self.reports.iter().filter(|(_, report)| report.is_current(now));
+        for (reporter, report) in current.filter(|(reporter, _)| reporter.scope == Scope::Global) {
+            let entry = seen.entry((reporter.path.local, report.mine.ip())).or_default();
+            entry.0 += 1;
+            entry.1.insert(report.mine.port());
+        }
+        seen
+    }
+
     fn make_room_for(&mut self, key: Reporter) {
         if self.reports.len() < SURFACE_REPORTS_MAX || self.reports.contains_key(&key) {
             return;
@@ -90,6 +136,17 @@ impl Surface {
         if let Some(oldest) = oldest {
             self.reports.remove(&oldest);
         }
+    }
+}
+
+/// Returns what a translator does to a socket that so many places saw at these ports.
+fn mapping(places: usize, ports: &BTreeSet<u16>) -> Mapping {
+    let gaps = ports.iter().zip(ports.iter().skip(1)).map(|(low, high)| high - low);
+    match gaps.max() {
+        None if places < 2 => Mapping::Unknown,
+        None => Mapping::Same,
+        Some(gap) if gap <= STRIDE_MAX => Mapping::Sequential,
+        Some(_) => Mapping::Random,
     }
 }
 
@@ -162,6 +219,47 @@ mod tests {
         assert!(surface.report(at(1), ROOT, path("5.1.0.1:9993"), addr("5.2.9.9:9993"), true));
 
         assert_eq!(seen(&surface, at(1)), ["5.2.9.9:9993", "10.0.0.2:9993"]);
+    }
+
+    /// Returns what is known of a socket after places far apart have seen it at these ports.
+    fn seen_at(ports: &[u16]) -> Surface {
+        let mut surface = Surface::new();
+        for (index, port) in (1..).zip(ports) {
+            let reporter = Address::from_u64(index);
+            let mine = SocketAddr::new([5, 2, 0, 1].into(), *port);
+            surface.report(at(0), reporter, path(&format!("5.3.0.{index}:9993")), mine, false);
+        }
+        surface
+    }
+
+    #[test]
+    fn how_a_translator_maps_shows_in_the_ports_that_places_see() {
+        let cases: [(&[u16], Mapping); 6] = [
+            (&[], Mapping::Unknown),
+            (&[50_001], Mapping::Unknown),
+            (&[50_001, 50_001], Mapping::Same),
+            (&[50_001, 50_002], Mapping::Sequential),
+            (&[50_009, 50_001, 50_004], Mapping::Sequential),
+            (&[50_001, 50_002, 7_000], Mapping::Random),
+        ];
+        for (ports, expected) in cases {
+            assert_eq!(seen_at(ports).mapping(at(1), false), expected, "{ports:?}");
+            assert_eq!(seen_at(ports).mapping(at(1), true), Mapping::Unknown);
+            assert_eq!(seen_at(ports).mapping(at(600), false), Mapping::Unknown);
+        }
+    }
+
+    #[test]
+    fn ports_are_foretold_only_of_translators_that_count() {
+        let foretold = |ports: &[u16]| -> Vec<u16> {
+            seen_at(ports).foretold(at(1)).iter().map(SocketAddr::port).collect()
+        };
+
+        assert_eq!(foretold(&[50_001]), [0; 0]);
+        assert_eq!(foretold(&[50_001, 50_001]), [0; 0]);
+        assert_eq!(foretold(&[50_001, 9_000]), [0; 0]);
+        assert_eq!(foretold(&[50_001, 50_003]), [50_004, 50_005, 50_006, 50_007, 50_002, 50_000]);
+        assert_eq!(foretold(&[65_534, 65_533]), [65_535, 65_532, 65_531]);
     }
 
     #[test]

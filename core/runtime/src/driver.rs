@@ -473,6 +473,9 @@ impl Running {
             Request::Status(reply) => drop(reply.send(self.node.status(now))),
             Request::Worlds(reply) => drop(reply.send(self.node.worlds(now))),
             Request::Peers(reply) => drop(reply.send(self.node.peers(now))),
+            Request::Explain { address, reply } => {
+                drop(reply.send(self.node.explain(now, address)));
+            }
             Request::Networks(reply) => {
                 let statuses = self.node.networks().into_iter();
                 let _ = reply.send(statuses.map(|status| self.as_seen(status)).collect());

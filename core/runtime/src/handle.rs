@@ -15,7 +15,7 @@ use zt_protocol::pins::Pins;
 use zt_protocol::plan::TunPlan;
 use zt_protocol::rules::{Direction, Explanation};
 use zt_protocol::settings::Settings;
-use zt_protocol::status::{NodeStatus, PeerStatus, WorldsStatus};
+use zt_protocol::status::{NodeStatus, PathExplanation, PeerStatus, WorldsStatus};
 use zt_protocol::transmit::Frame;
 use zt_protocol::world::World;
 
@@ -316,6 +316,16 @@ impl Handle {
     /// [`RequestError::Stopped`].
     pub async fn peers(&self) -> Result<Vec<PeerStatus>, RequestError> {
         self.ask(Request::Peers).await
+    }
+
+    /// Returns why packets get to the peer at `address` the way they do and what is done to find a
+    /// better one; `None` if no such peer is known.
+    ///
+    /// # Errors
+    ///
+    /// [`RequestError::Stopped`].
+    pub async fn explain(&self, address: Address) -> Result<Option<PathExplanation>, RequestError> {
+        self.ask(|reply| Request::Explain { address, reply }).await
     }
 
     /// Returns every joined network, by ascending ID.

@@ -11,7 +11,7 @@ use zt_protocol::pins::Pins;
 use zt_protocol::plan::TunPlan;
 use zt_protocol::rules::{Direction, Explanation};
 use zt_protocol::settings::Settings;
-use zt_protocol::status::{NodeStatus, PeerStatus, WorldsStatus};
+use zt_protocol::status::{NodeStatus, PathExplanation, PeerStatus, WorldsStatus};
 use zt_protocol::world::World;
 
 use crate::packets::Packets;
@@ -123,6 +123,10 @@ pub(crate) enum Request {
     Status(Reply<NodeStatus>),
     Worlds(Reply<WorldsStatus>),
     Peers(Reply<Vec<PeerStatus>>),
+    Explain {
+        address: Address,
+        reply: Reply<Option<PathExplanation>>,
+    },
     Networks(Reply<Vec<NetworkStatus>>),
     Drops(Reply<(Drops, Losses)>),
     Stop,

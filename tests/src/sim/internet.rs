@@ -40,11 +40,42 @@ pub(super) struct Datagram {
     pub(super) bytes: Vec<u8>,
 }
 
-/// A site whose hosts share a router.
+/// A site whose hosts share a router for each family.
+#[derive(Default)]
 struct Lan {
-    router: Translator,
+    routers: Vec<Router>,
     /// How many private addresses were given out.
     hosts: u8,
+}
+
+/// Where a site ends.
+struct Router {
+    translator: Translator,
+    /// What it is plugged into.
+    beyond: Segment,
+}
+
+/// Where a node is put.
+#[derive(Clone, Copy, Debug)]
+pub struct Site {
+    /// What is between its IPv4 address and everybody else. A firewall that lets the same in is
+    /// between them and its IPv6 address.
+    pub nat: Option<Nat>,
+    /// What is between that translator and the Internet.
+    pub carrier: Option<Nat>,
+    /// Which addresses it has.
+    pub families: Families,
+}
+
+/// Which addresses a node has.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Families {
+    /// IPv4 alone.
+    V4,
+    /// IPv6 alone.
+    V6,
+    /// Both.
+    Both,
 }
 
 /// The cables, the routers and who is plugged in where.
@@ -93,8 +124,50 @@ impl Internet {
     /// Makes a LAN behind a translator of kind `nat`.
     pub(super) fn new_lan(&mut self, nat: Nat) -> LanId {
         let outside = self.new_site();
-        self.lans.push(Lan { router: Translator::new(nat, outside.into()), hosts: 0 });
+        let lan = self.empty_lan();
+        self.add_router(lan, nat, outside.into(), Segment::Internet);
+        lan
+    }
+
+    fn empty_lan(&mut self) -> LanId {
+        self.lans.push(Lan::default());
         LanId(self.lans.len() - 1)
+    }
+
+    fn add_router(&mut self, lan: LanId, nat: Nat, outside: IpAddr, beyond: Segment) {
+        let translator = Translator::new(nat, outside);
+        self.lans[lan.0].routers.push(Router { translator, beyond });
+    }
+
+    /// Puts `node` where `site` says.
+    pub(super) fn settle(&mut self, node: NodeId, site: Site) {
+        let Some(nat) = site.nat else {
+            if site.families != Families::V6 {
+                self.attach(node);
+            }
+            if site.families != Families::V4 {
+                self.attach_v6(node);
+            }
+            return;
+        };
+        let lan = self.empty_lan();
+        if site.families != Families::V6 {
+            let (outside, beyond) = match site.carrier {
+                None => (self.new_site(), Segment::Internet),
+                Some(carrier) => {
+                    let between = self.new_lan(carrier);
+                    (Ipv4Addr::new(100, 64, 0, 10), Segment::Lan(between))
+                }
+            };
+            self.add_router(lan, nat, outside.into(), beyond);
+            self.attach_to_lan(node, lan);
+        }
+        if site.families != Families::V4 {
+            let address = self.new_site_v6();
+            let firewall = Nat { mapping: None, ..nat };
+            self.add_router(lan, firewall, address.ip(), Segment::Internet);
+            self.open(node, (Segment::Lan(lan), address));
+        }
     }
 
     /// Attaches `node` to the Internet in place of wherever it was.
@@ -105,9 +178,11 @@ impl Internet {
 
     /// Attaches `node` to `lan` in place of wherever it was.
     pub(super) fn attach_to_lan(&mut self, node: NodeId, lan: LanId) {
-        let Lan { router, hosts } = &mut self.lans[lan.0];
-        let address = if router.is_transparent() {
-            router.outside()
+        let Lan { routers, hosts } = &mut self.lans[lan.0];
+        let router = routers.iter().find(|router| router.translator.outside().is_ipv4());
+        let translator = &router.expect("hosts of this LAN have IPv4").translator;
+        let address = if translator.is_transparent() {
+            translator.outside()
         } else {
             *hosts += 1;
             Ipv4Addr::new(192, 168, 1, 9 + *hosts).into()
@@ -117,9 +192,14 @@ impl Internet {
 
     /// Gives `node` an IPv6 address of the Internet as well, and a socket for it.
     pub(super) fn attach_v6(&mut self, node: NodeId) {
-        let [_, site, ..] = self.new_site().octets();
-        let address = format!("[2a05:{site:x}::1]:{PORT}").parse().expect("this is an endpoint");
+        let address = self.new_site_v6();
         self.open(node, (Segment::Internet, address));
+    }
+
+    /// Returns an IPv6 address nobody has, and the port nodes are bound to.
+    fn new_site_v6(&mut self) -> SocketAddr {
+        let [_, site, ..] = self.new_site().octets();
+        format!("[2a05:{site:x}::1]:{PORT}").parse().expect("this is an endpoint")
     }
 
     /// Binds every socket of `node` to another port.
@@ -153,7 +233,9 @@ impl Internet {
 
     /// Lets the translator of `lan` forget every mapping.
     pub(super) fn reset_translator(&mut self, lan: LanId) {
-        self.lans[lan.0].router.reset();
+        for router in &mut self.lans[lan.0].routers {
+            router.translator.reset();
+        }
     }
 
     /// Sends `bytes` from `node` on `path` and returns the copies that will arrive, and when.
@@ -213,37 +295,50 @@ impl Internet {
         }
     }
 
-    /// Takes a datagram past the router of its segment; returns where it goes on, from whom.
+    /// Takes a datagram past the routers of its sender; returns where it goes on, from whom.
     fn leave(
         &mut self,
         now: Instant,
-        segment: Segment,
-        source: SocketAddr,
+        mut segment: Segment,
+        mut source: SocketAddr,
         destination: SocketAddr,
     ) -> Option<(Segment, SocketAddr)> {
-        let Segment::Lan(lan) = segment else {
-            return Some((segment, source));
-        };
-        if self.is_in(lan, destination.ip()) {
-            return Some((segment, source));
+        while let Segment::Lan(lan) = segment {
+            if self.is_in(lan, destination.ip()) {
+                break;
+            }
+            let is_ipv4 = source.is_ipv4();
+            let mut routers = self.lans[lan.0].routers.iter_mut();
+            let Router { translator, beyond } =
+                routers.find(|router| router.translator.outside().is_ipv4() == is_ipv4)?;
+            source = translator.outward(now, source, destination);
+            if destination.ip() == translator.outside() && !translator.hairpins() {
+                return None;
+            }
+            segment = *beyond;
         }
-        let translator = &mut self.lans[lan.0].router;
-        let translated = translator.outward(now, source, destination);
-        let returns = destination.ip() == translator.outside();
-        (!returns || translator.hairpins()).then_some((Segment::Internet, translated))
+        Some((segment, source))
     }
 
-    /// Takes a datagram past the router of its destination; returns where it is for.
+    /// Takes a datagram past the routers of its destination; returns where it is for.
     fn enter(&self, now: Instant, datagram: &Datagram) -> Option<(Segment, SocketAddr)> {
-        let (source, destination) = (datagram.source, datagram.destination);
-        let owner = self.lans.iter().position(|lan| lan.router.outside() == destination.ip());
-        match (datagram.segment, owner) {
-            (Segment::Internet, Some(lan)) => {
-                let inside = self.lans[lan].router.inward(now, source, destination)?;
-                Some((Segment::Lan(LanId(lan)), inside))
-            }
-            (segment, _) => Some((segment, destination)),
+        let Datagram { source, mut destination, mut segment, .. } = *datagram;
+        while let Some((lan, translator)) = self.router_at(segment, destination.ip()) {
+            destination = translator.inward(now, source, destination)?;
+            segment = Segment::Lan(lan);
         }
+        Some((segment, destination))
+    }
+
+    /// Returns the router that has the address `ip` in `segment`, and the site it leads to.
+    fn router_at(&self, segment: Segment, ip: IpAddr) -> Option<(LanId, &Translator)> {
+        let is_it =
+            |router: &&Router| router.beyond == segment && router.translator.outside() == ip;
+        let mut lans = self.lans.iter().enumerate();
+        lans.find_map(|(index, lan)| {
+            let router = lan.routers.iter().find(is_it)?;
+            Some((LanId(index), &router.translator))
+        })
     }
 
     fn is_in(&self, lan: LanId, ip: IpAddr) -> bool {

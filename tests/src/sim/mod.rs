@@ -32,9 +32,10 @@ mod trace;
 mod traffic;
 mod world;
 
-pub use internet::LanId;
+pub use internet::{Families, LanId, Site};
 pub use nat::{
-    ADDRESS_RESTRICTED_CONE, Dependence, FIREWALL, FULL_CONE, Nat, PORT_RESTRICTED_CONE, SYMMETRIC,
+    ADDRESS_RESTRICTED_CONE, Allocation, Dependence, FIREWALL, FULL_CONE, Nat,
+    PORT_RESTRICTED_CONE, SEQUENTIAL, SYMMETRIC,
 };
 pub use observe::{Route, Unsettled};
 pub use stack::Pong;

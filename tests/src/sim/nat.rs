@@ -1,10 +1,13 @@
 //! Address translators, by the terms of RFC 4787: how they map and what they filter.
 
 use std::collections::BTreeMap;
+use std::hash::Hasher;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use zt_protocol::time::Instant;
+
+use super::trace::Fnv;
 
 /// What an outside port, or the permission to use it, depends on besides the inside endpoint.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -17,11 +20,22 @@ pub enum Dependence {
     AddressAndPort,
 }
 
+/// Which outside port a mapping is given.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Allocation {
+    /// The one after the last.
+    Sequential,
+    /// Any.
+    Random,
+}
+
 /// How a translator, or a firewall without translation, behaves.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Nat {
     /// What the outside port depends on. `None`: addresses are not translated at all.
     pub mapping: Option<Dependence>,
+    /// Which port that is.
+    pub allocation: Allocation,
     /// Who outside may send to a mapped port.
     pub filtering: Dependence,
     /// How long a mapping outlives its last outgoing datagram.
@@ -33,6 +47,7 @@ pub struct Nat {
 /// One port for all, open to all.
 pub const FULL_CONE: Nat = Nat {
     mapping: Some(Dependence::Independent),
+    allocation: Allocation::Sequential,
     filtering: Dependence::Independent,
     expiry: Duration::from_secs(120),
     hairpin: false,
@@ -44,32 +59,21 @@ pub const ADDRESS_RESTRICTED_CONE: Nat = Nat { filtering: Dependence::Address, .
 /// One port for all, open to the endpoints it was used for.
 pub const PORT_RESTRICTED_CONE: Nat = Nat { filtering: Dependence::AddressAndPort, ..FULL_CONE };
 
-/// A port for every endpoint, open to that endpoint.
-pub const SYMMETRIC: Nat =
+/// A port for every endpoint, open to that endpoint, and each the one after the last.
+pub const SEQUENTIAL: Nat =
     Nat { mapping: Some(Dependence::AddressAndPort), ..PORT_RESTRICTED_CONE };
+
+/// A port for every endpoint, open to that endpoint, that nobody can foretell.
+pub const SYMMETRIC: Nat = Nat { allocation: Allocation::Random, ..SEQUENTIAL };
 
 /// Public addresses behind a firewall that lets answers in.
 pub const FIREWALL: Nat = Nat { mapping: None, ..PORT_RESTRICTED_CONE };
-
-impl Nat {
-    /// Returns whether the outside port that one far end sees is not the one another sees.
-    #[must_use]
-    pub fn is_symmetric(self) -> bool {
-        !matches!(self.mapping, None | Some(Dependence::Independent))
-    }
-
-    /// Returns whether only endpoints that were sent to may answer.
-    #[must_use]
-    pub fn is_port_restricted(self) -> bool {
-        self.filtering == Dependence::AddressAndPort
-    }
-}
 
 /// A translator at work.
 pub(super) struct Translator {
     nat: Nat,
     outside: IpAddr,
-    next_port: u16,
+    last_port: u16,
     mappings: BTreeMap<Key, Mapping>,
 }
 
@@ -86,7 +90,7 @@ struct Mapping {
 impl Translator {
     /// Returns a translator with the address `outside`.
     pub(super) fn new(nat: Nat, outside: IpAddr) -> Self {
-        Self { nat, outside, next_port: 50_000, mappings: BTreeMap::new() }
+        Self { nat, outside, last_port: 50_000, mappings: BTreeMap::new() }
     }
 
     /// Returns the outside address.
@@ -123,8 +127,11 @@ impl Translator {
         }
 
         let mapping = self.mappings.entry(key).or_insert_with(|| {
-            self.next_port += 1;
-            let translated = SocketAddr::new(self.outside, self.next_port);
+            self.last_port = match self.nat.allocation {
+                Allocation::Sequential => self.last_port + 1,
+                Allocation::Random => scattered(self.outside, self.last_port),
+            };
+            let translated = SocketAddr::new(self.outside, self.last_port);
             let outside = if self.nat.mapping.is_some() { translated } else { source };
             Mapping { outside, last_out: now, sent_to: BTreeMap::new() }
         });
@@ -166,6 +173,14 @@ impl Translator {
             }
         }
     }
+}
+
+/// Returns the port that follows `port` as if by chance.
+fn scattered(outside: IpAddr, port: u16) -> u16 {
+    let mut hash = Fnv::default();
+    hash.write(format!("{outside} {port}").as_bytes());
+    let unreserved = hash.finish() % u64::from(u16::MAX - 1_024);
+    1_024 + u16::try_from(unreserved).expect("the remainder is below the divisor")
 }
 
 #[cfg(test)]

@@ -16,7 +16,7 @@ use zt_protocol::transmit::PortMode;
 use zt_protocol::world::{Root, World as Planet, WorldKind};
 
 use super::host::{EPOCH, Host, Power};
-use super::internet::{Datagram, Internet, LanId};
+use super::internet::{Datagram, Internet, LanId, Site};
 use super::nat::Nat;
 use super::recording::Overheard;
 use super::trace::{self, Fnv};
@@ -138,6 +138,13 @@ impl World {
     pub fn node_behind(&mut self, nat: Nat) -> NodeId {
         let lan = self.lan(nat);
         self.node_in(lan)
+    }
+
+    /// Adds a node at `site`.
+    pub fn node_at(&mut self, site: Site) -> NodeId {
+        let member = self.add("member");
+        self.internet.settle(member, site);
+        member
     }
 
     /// Adds a LAN behind a translator.

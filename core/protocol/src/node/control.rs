@@ -14,7 +14,9 @@ use crate::network::Networks;
 use crate::node::allowances::Allowances;
 use crate::node::recent::Recent;
 use crate::node::replays::Replays;
-use crate::node::{Command, CommandError, Config, NodeStatus, PeerStatus, Wakeup, WorldsStatus};
+use crate::node::{
+    Command, CommandError, Config, NodeStatus, PathExplanation, PeerStatus, Wakeup, WorldsStatus,
+};
 use crate::nonce::Nonces;
 use crate::outbox::{Ctx, Directory, Outbox};
 use crate::peer::Peers;
@@ -274,6 +276,10 @@ impl Control {
     pub(super) fn fingerprint(&self, address: Address) -> Option<Fingerprint> {
         let known = Known { me: self.shared.me.public(), peers: &self.peers };
         known.identity(address).map(Identity::fingerprint)
+    }
+
+    pub(super) fn explain(&self, now: Instant, address: Address) -> Option<PathExplanation> {
+        self.peers.explain(now, &self.shared.tables, &self.roots, &self.surface, address)
     }
 
     pub(super) fn would_allow(

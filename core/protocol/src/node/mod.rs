@@ -31,7 +31,10 @@ use crate::world::World;
 
 use self::control::Control;
 pub use crate::command::{Command, CommandError};
-pub use crate::status::{NodeStatus, PeerStatus, Role, WorldsStatus};
+pub use crate::status::{
+    Candidate, Mapping, NamedBy, NodeStatus, Outcome, PathExplanation, PeerStatus, Reason, Role,
+    WorldsStatus,
+};
 
 /// What a node needs to know before it starts.
 #[derive(Clone, Debug)]
@@ -261,6 +264,15 @@ impl Node {
     #[must_use]
     pub fn peers(&self, now: Instant) -> Vec<PeerStatus> {
         self.control.peers(now)
+    }
+
+    /// Returns why packets get to `address` the way they do and what is done to find a better one;
+    /// `None` if no such peer is known.
+    ///
+    /// Nothing is tried: this says what is known already.
+    #[must_use]
+    pub fn explain(&self, now: Instant, address: Address) -> Option<PathExplanation> {
+        self.control.explain(now, address)
     }
 
     /// Returns every joined network, by ascending ID.

@@ -148,6 +148,7 @@ impl Peers {
             self.decide(ctx, roots);
         }
         self.look_at_paths(ctx, roots);
+        self.follow_again(ctx, roots);
         if self.schedule.upstreams.is_some_and(|due| due <= ctx.now) {
             self.learn_roots(ctx, roots);
             self.look_after_roots(ctx, roots);
@@ -166,7 +167,8 @@ impl Peers {
         let registration = self.registration.poll_timeout();
         let registration = registration.map(|at| (at, "roots are heard about our address"));
         let watches = self.watches.poll_timeout().map(|at| (at, "a path in use is looked at"));
-        [upstreams, peers, registration, watches].into_iter().flatten().min()
+        let retries = self.retries.poll_timeout().map(|at| (at, "an address is tried again"));
+        [upstreams, peers, registration, watches, retries].into_iter().flatten().min()
     }
 
     /// Takes note that something was sent to a root or through it: if the root does not show soon

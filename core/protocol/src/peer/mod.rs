@@ -6,6 +6,8 @@
 //! - `hello`: getting to know each other,
 //! - `answer`: ECHO and WHOIS,
 //! - `punch`: addresses peers and roots name, and those this node names,
+//! - `leads`: what came of trying them,
+//! - [`explain`]: why a peer is reached the way it is,
 //! - `introduce`: RENDEZVOUS between peers this node relays for,
 //! - `keepalive`: everything that happens because time passes,
 //! - `reliance`: leaving a path that dies while it is used,
@@ -21,10 +23,12 @@
 
 mod acquaintances;
 mod answer;
+pub mod explain;
 pub mod gates;
 mod hello;
 mod introduce;
 mod keepalive;
+mod leads;
 pub mod path;
 mod pinning;
 mod punch;
@@ -58,6 +62,7 @@ use crate::peer::gates::{Budget, Gate, PushGate};
 use crate::peer::hello::Asked;
 use crate::peer::introduce::Introductions;
 use crate::peer::keepalive::Schedule;
+use crate::peer::leads::{Leads, Retries};
 use crate::peer::path::{Arrival, Paths};
 use crate::peer::record::save;
 use crate::peer::registration::Registration;
@@ -89,6 +94,7 @@ pub struct Peer {
     selected: Option<Path>,
     /// What speaks against that path.
     evidence: Option<Evidence>,
+    leads: Leads,
     /// What it announced in HELLO or OK(HELLO).
     version: Option<Version>,
     /// The HELLO whose answer lacked worlds, because its path had proven nothing.
@@ -126,6 +132,7 @@ impl Peer {
             paths: Paths::default(),
             selected: None,
             evidence: None,
+            leads: Leads::default(),
             version: None,
             owed_worlds: None,
             hello_at: None,
@@ -172,6 +179,7 @@ pub struct Peers {
     local_addresses: BTreeSet<SocketAddr>,
     schedule: Schedule,
     watches: Watches,
+    retries: Retries,
     registration: Registration,
     introductions: Introductions,
     /// ECHOs answered, by path.
@@ -197,6 +205,7 @@ impl Peers {
             local_addresses: BTreeSet::new(),
             schedule: Schedule::new(),
             watches: Watches::new(),
+            retries: Retries::new(),
             registration: Registration::new(),
             introductions: Introductions::new(),
             echoes: Gate::new(Duration::from_millis(166), GATE_KEYS_MAX),

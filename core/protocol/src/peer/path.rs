@@ -84,6 +84,12 @@ impl Known {
         self.unanswered
     }
 
+    /// Returns when the peer was last asked to answer on it, or proved it by answering.
+    #[must_use]
+    pub const fn probed(&self) -> Instant {
+        self.probed
+    }
+
     /// Returns until when the answer to a probe is waited for; `None` if the last was answered.
     #[must_use]
     pub fn awaited_until(&self) -> Option<Instant> {

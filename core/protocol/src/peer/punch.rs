@@ -1,7 +1,7 @@
 //! Finding direct paths: addresses that roots and peers name, and those this node names.
 //!
-//! A named address is somewhere a stranger may want this node to send to. So it is probed once,
-//! within a budget, and used only after the peer has answered from there.
+//! A named address is somewhere a stranger may want this node to send to. So it is probed a few
+//! times at most, within a budget, and used only after the peer has answered from there.
 //!
 //! Source: spec 02 §2.6, §2.8, §4.4, §4.8.
 
@@ -16,6 +16,7 @@ use crate::limits::{HEADER_LEN, PROBES_PER_PUSH_MAX};
 use crate::outbox::{Ctx, Received};
 use crate::peer::{Peer, Peers, hello, is_usable};
 use crate::roots::Roots;
+use crate::status::NamedBy;
 use crate::surface::Surface;
 use crate::time::Instant;
 use crate::verb::Verb;
@@ -61,7 +62,7 @@ impl Peers {
         if is_meant {
             let path = Path { local: rx.path.local, remote: endpoint };
             ctx.out.punches.push_back(path);
-            self.attempt(ctx, roots, peer, path);
+            self.follow(ctx, roots, peer, path, NamedBy::Root);
         }
         Ok(())
     }
@@ -98,7 +99,8 @@ impl Peers {
             let probed = probed.entry((Scope::of(ip), ip.is_ipv6())).or_default();
             if *probed < PROBES_PER_PUSH_MAX {
                 *probed += 1;
-                self.attempt(ctx, roots, rx.from, Path::from_all(pushed.endpoint));
+                let path = Path::from_all(pushed.endpoint);
+                self.follow(ctx, roots, rx.from, path, NamedBy::Peer);
             }
         }
         Ok(())
@@ -140,8 +142,12 @@ impl Peers {
             return;
         }
         peer.told = Some(ctx.now);
+        // Foretold addresses before those seen: behind the translator in question, nobody but who
+        // saw one of these can use it, and others try only so many.
+        let foretold = surface.foretold(ctx.now);
         let outside = surface.addresses(ctx.now);
-        let outside = outside.difference(&self.local_addresses);
+        let outside = foretold.iter().chain(&outside);
+        let outside = outside.filter(|address| !self.local_addresses.contains(address));
         let addresses: Vec<SocketAddr> =
             self.local_addresses.iter().chain(outside).copied().collect();
         let per_packet = (PUSH_LEN_MAX - HEADER_LEN - 2) / RECORD_LEN_MAX;
