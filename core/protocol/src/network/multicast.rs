@@ -456,7 +456,7 @@ impl Network {
             if !members.is_empty() {
                 let (network, group) = (self.id, message.group);
                 let answer = Gathered { network, group, total, members: &members };
-                super::answer(ctx, rx, Verb::Ok, answer.write_to_frame(rx.packet_id));
+                super::verbs::answer(ctx, rx, Verb::Ok, answer.write_to_frame(rx.packet_id));
             }
         }
         delivered
