@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 
 use zt_protocol::address::NetworkId;
+use zt_protocol::error::Rejected;
 use zt_protocol::event::{Event, IdentitySource, Standing, StoreKey};
 use zt_protocol::fingerprint::{Expected, Fingerprint};
 use zt_tests::sim::durations::{millis, minutes, secs};
@@ -92,6 +93,24 @@ fn a_hostile_root_cannot_pass_somebody_off_for_a_newcomer_that_is_pinned() {
         let once = vec![(Expected::Full(known), offered, source)];
         assert_eq!(alarms(&lie.world, lie.alice), if is_pinned { once } else { vec![] });
     }
+}
+
+/// Alice has met the other before; root and controller know the impostor only.
+#[test]
+fn an_impostor_that_greets_whoever_knows_better_is_refused_and_told_of() {
+    let mut lie = Deception::new(408);
+    lie.world.acquaint(lie.alice, lie.holder);
+    lie.world.keep_off(lie.holder);
+    lie.join(&[lie.alice, lie.impostor]);
+
+    lie.world.ping_every(secs(1), lie.impostor, lie.alice);
+    lie.world.run_for(minutes(3));
+
+    assert_eq!(lie.world.pongs(lie.impostor), 0);
+    let alarms = alarms(&lie.world, lie.alice);
+    assert!(matches!(alarms[..], [(_, _, IdentitySource::Hello(_))]), "{alarms:?}");
+    assert_eq!(alarms[0].1, lie.world.fingerprint_of(lie.impostor));
+    assert!(lie.world.dropped(lie.alice, Rejected::IdentityCollision) > 1);
 }
 
 /// The root and the controller go over to the impostor once alice has met the other.
@@ -235,6 +254,28 @@ fn a_controller_that_turns_out_an_impostor_configures_nothing_any_more() {
         scene.world.restart(alice);
         scene.world.run_for(minutes(2));
     }
+}
+
+/// A planet that lists somebody under a pinned address is a planet without this root.
+#[test]
+fn a_root_is_pinned_like_anybody_else() {
+    let mut scene = Scene::public(407);
+    let (alice, root) = (scene.alice, scene.root);
+    let address = scene.world.address_of(root);
+
+    scene.world.pin_as(alice, address, Fingerprint([7; 48]).into());
+    scene.world.run_for(secs(30));
+    assert!(!scene.world.is_online(alice));
+    scene.world.restart(alice);
+    scene.world.run_for(minutes(5));
+
+    assert!(!scene.world.is_online(alice));
+    assert!(scene.world.peer(alice, root).is_none());
+    let sources = alarms(&scene.world, alice).into_iter().map(|(_, _, source)| source);
+    assert_eq!(sources.collect::<Vec<_>>(), [IdentitySource::Known, IdentitySource::World]);
+
+    scene.world.unpin(alice, root);
+    scene.world.run_until(secs(10), |world| world.is_online(alice)).unwrap();
 }
 
 /// Alice has saved somebody as a peer whom her user has pinned to another key meanwhile.

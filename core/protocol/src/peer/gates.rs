@@ -39,13 +39,18 @@ impl<K: Copy + Ord> Gate<K> {
             self.previous = core::mem::take(&mut self.current);
             self.turned = now;
         }
-        let last = self.current.get(&key).or_else(|| self.previous.get(&key)).copied();
         let full = self.current.len() >= self.keys_max && !self.current.contains_key(&key);
-        if full || !now.is_due(last, self.period) {
+        if full || self.has_passed(now, key) {
             return false;
         }
         self.current.insert(key, now);
         true
+    }
+
+    /// Returns whether `key` has passed within the last period.
+    pub fn has_passed(&self, now: Instant, key: K) -> bool {
+        let last = self.current.get(&key).or_else(|| self.previous.get(&key)).copied();
+        !now.is_due(last, self.period)
     }
 }
 

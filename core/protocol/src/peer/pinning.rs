@@ -51,15 +51,16 @@ impl Peers {
         }
 
         let known = self.identity(address).map(Identity::fingerprint);
-        let Some(impostor) = known.or(seen).filter(|known| !expected.matches(known)) else {
-            return Ok(false);
-        };
-        self.cut_off(ctx, address);
-        let key = StoreKey::Peer(address);
-        ctx.out.events.push_back(Event::Store { key, value: None });
-        self.alarm(ctx, address, expected, impostor, IdentitySource::Known);
-        self.refresh_upstreams(ctx, roots);
-        Ok(true)
+        let impostor = known.or(seen).filter(|known| !expected.matches(known));
+        if let Some(impostor) = impostor {
+            self.cut_off(ctx, address);
+            let key = StoreKey::Peer(address);
+            ctx.out.events.push_back(Event::Store { key, value: None });
+            self.alarm(ctx, address, expected, impostor, IdentitySource::Known);
+        }
+        // A root may have gone by that, or may come back.
+        self.worlds_changed(ctx, roots);
+        Ok(impostor.is_some())
     }
 
     /// Takes a pin back, or forgets who was seen first.
@@ -79,7 +80,7 @@ impl Peers {
         }
         let key = if is_pinned { StoreKey::Pin(address) } else { StoreKey::FirstSeen(address) };
         store(ctx, key, None);
-        self.cut_off_unpinned(ctx, roots);
+        self.worlds_changed(ctx, roots);
         Ok(())
     }
 
@@ -87,7 +88,7 @@ impl Peers {
     pub fn require_pinned(&mut self, ctx: &mut Ctx<'_>, roots: &Roots, required: bool) {
         self.pins.require(required);
         store(ctx, StoreKey::RequirePinned, required.then(String::new));
-        self.cut_off_unpinned(ctx, roots);
+        self.worlds_changed(ctx, roots);
     }
 
     /// Settles by first use who holds `address`: its holder has taken part in a network of this
@@ -143,6 +144,9 @@ impl Peers {
         let address = offered.address();
         let known = self.identity(address).map(|known| Expected::Full(known.fingerprint()));
         let Some(known) = self.pins.expected(address).or(known) else { return };
+        if self.alarms.has_passed(ctx.now, offered.fingerprint()) {
+            return;
+        }
         let is_valid = match source {
             IdentitySource::Hello(_) => self.is_genuine_double(ctx.now, offered),
             IdentitySource::Whois(_) => self.answers.spend(ctx.now) && offered.is_valid(),
