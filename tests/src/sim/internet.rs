@@ -129,6 +129,21 @@ impl Internet {
         lan
     }
 
+    /// Makes a LAN behind a translator of kind `nat` that is itself in the LAN `carrier`.
+    pub(super) fn new_lan_in(&mut self, carrier: LanId, nat: Nat) -> LanId {
+        let outside = self.customer(carrier);
+        let lan = self.empty_lan();
+        self.add_router(lan, nat, outside.into(), Segment::Lan(carrier));
+        lan
+    }
+
+    /// Returns an address that providers give customers who share one.
+    fn customer(&mut self, carrier: LanId) -> Ipv4Addr {
+        let hosts = &mut self.lans[carrier.0].hosts;
+        *hosts += 1;
+        Ipv4Addr::new(100, 64, 0, 9 + *hosts)
+    }
+
     fn empty_lan(&mut self) -> LanId {
         self.lans.push(Lan::default());
         LanId(self.lans.len() - 1)
@@ -156,7 +171,7 @@ impl Internet {
                 None => (self.new_site(), Segment::Internet),
                 Some(carrier) => {
                     let between = self.new_lan(carrier);
-                    (Ipv4Addr::new(100, 64, 0, 10), Segment::Lan(between))
+                    (self.customer(between), Segment::Lan(between))
                 }
             };
             self.add_router(lan, nat, outside.into(), beyond);

@@ -152,6 +152,11 @@ impl World {
         self.internet.new_lan(nat)
     }
 
+    /// Adds a LAN behind a translator that is itself in the LAN `carrier`.
+    pub fn lan_in(&mut self, carrier: LanId, nat: Nat) -> LanId {
+        self.internet.new_lan_in(carrier, nat)
+    }
+
     /// Adds a node in `lan`.
     pub fn node_in(&mut self, lan: LanId) -> NodeId {
         let member = self.add("member");

@@ -3,7 +3,9 @@
 use std::net::{IpAddr, Ipv4Addr};
 
 use zt_tests::sim::durations::{millis, secs};
-use zt_tests::sim::{Access, FULL_CONE, Nat, PORT_RESTRICTED_CONE, Route, SYMMETRIC, World};
+use zt_tests::sim::{
+    Access, FULL_CONE, Nat, NodeId, PORT_RESTRICTED_CONE, Route, SYMMETRIC, World,
+};
 
 use super::scene::Scene;
 
@@ -37,30 +39,62 @@ fn symmetric_nats_stay_relayed() {
     assert_eq!(scene.world.datagrams(scene.alice, scene.bob), 0);
 }
 
-/// The two learn their private addresses from each other and prefer them to the outside ones.
-#[test]
-fn members_of_one_lan_use_their_private_addresses() {
-    let mut lan = None;
-    let mut scene = Scene::with(
-        62,
-        Access::Public,
-        |world| {
-            let home = *lan.insert(world.lan(Nat { hairpin: true, ..PORT_RESTRICTED_CONE }));
-            world.node_in(home)
-        },
-        World::member,
-    );
-    let carol = scene.world.node_in(lan.unwrap());
+/// Returns a scene whose alice is where `place` puts her, and a third member that is there too.
+fn neighbours(seed: u64, mut place: impl FnMut(&mut World) -> NodeId) -> (Scene, NodeId) {
+    let mut carol = None;
+    let place_both = |world: &mut World| {
+        let alice = place(world);
+        carol = Some(place(world));
+        alice
+    };
+    let mut scene = Scene::with(seed, Access::Public, place_both, World::member);
+    let carol = carol.unwrap();
     scene.world.join(scene.network, &[carol]);
     scene.world.run_until(secs(15), |world| world.are_up(scene.network, &[carol])).unwrap();
+    (scene, carol)
+}
 
-    scene.world.ping_every(millis(500), scene.alice, carol);
-    scene.world.run_for(secs(60));
+/// The two learn their private addresses from each other and prefer them to the outside ones,
+/// whether or not their router turns round what is sent to those.
+#[test]
+fn members_of_one_lan_use_their_private_addresses() {
+    for (seed, hairpin) in [(62, true), (67, false)] {
+        let mut lan = None;
+        let (mut scene, carol) = neighbours(seed, |world| {
+            let nat = Nat { hairpin, ..PORT_RESTRICTED_CONE };
+            let home = *lan.get_or_insert_with(|| world.lan(nat));
+            world.node_in(home)
+        });
 
-    let path = scene.world.path(scene.alice, carol).unwrap();
-    assert!(matches!(path.ip(), IpAddr::V4(ip) if ip.is_private()), "{path}");
-    let took = scene.world.last_pong(scene.alice).unwrap().took;
-    assert!(took < millis(2), "{took:?}");
+        scene.world.ping_every(millis(500), scene.alice, carol);
+        scene.world.run_for(secs(60));
+
+        let path = scene.world.path(scene.alice, carol).unwrap();
+        assert!(matches!(path.ip(), IpAddr::V4(ip) if ip.is_private()), "{path}");
+        let took = scene.world.last_pong(scene.alice).unwrap().took;
+        assert!(took < millis(2), "{took:?}");
+    }
+}
+
+/// Neither sees the other's router but from outside, where the provider's has to turn it round.
+#[test]
+fn customers_of_one_provider_meet_if_its_translator_hairpins() {
+    for (seed, hairpin, expected) in [(68, true, Route::Direct), (69, false, Route::Relayed)] {
+        let mut carrier = None;
+        let (mut scene, carol) = neighbours(seed, |world| {
+            let nat = Nat { hairpin, ..PORT_RESTRICTED_CONE };
+            let carrier = *carrier.get_or_insert_with(|| world.lan(nat));
+            let home = world.lan_in(carrier, PORT_RESTRICTED_CONE);
+            world.node_in(home)
+        });
+
+        scene.world.ping_every(millis(500), scene.alice, carol);
+        scene.world.run_for(secs(20));
+
+        let routes = [scene.world.route(scene.alice, carol), scene.world.route(carol, scene.alice)];
+        assert_eq!(routes, [expected; 2], "hairpin: {hairpin}");
+        assert!(scene.world.pongs(scene.alice) >= 38);
+    }
 }
 
 /// Both LANs use the same private addresses, so what one pushes, the other has itself.
