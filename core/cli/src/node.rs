@@ -1,5 +1,6 @@
 //! `zt node`: a node in the foreground.
 
+mod explanation;
 mod report;
 
 use std::path::PathBuf;
@@ -20,7 +21,8 @@ use report::Report;
 
 /// Run a node in the foreground until SIGINT or SIGTERM.
 ///
-/// On SIGUSR1 it says what it has dropped since it started, by reason.
+/// On SIGUSR1 it says what it has dropped since it started, by reason, and why each peer is reached
+/// the way it is.
 #[derive(Args, Debug)]
 pub(crate) struct Node {
     /// Where the node keeps its identity and state; made if it does not exist.
@@ -87,7 +89,7 @@ impl Node {
 
             let result = tokio::select! {
                 result = self.serve(&node, &networks, &report) => result,
-                () = report_drops(&node, &mut asked, &report) => Ok(Ended::AsTold),
+                () = report_when_asked(&node, &mut asked, &report) => Ok(Ended::AsTold),
                 () = signals.received() => Ok(Ended::AsTold),
             };
             tokio::select! {
@@ -172,11 +174,18 @@ impl Node {
     }
 }
 
-/// Reports what was dropped whenever the signal comes, until the node stops.
-async fn report_drops(node: &Handle, asked: &mut Signal, report: &Report) {
+/// Reports what was dropped, and why each peer is reached the way it is, whenever the signal comes.
+async fn report_when_asked(node: &Handle, asked: &mut Signal, report: &Report) {
     while asked.recv().await.is_some() {
         let Ok((drops, losses)) = node.drops().await else { return };
         report.drops(&drops, &losses);
+        let Ok(peers) = node.peers().await else { return };
+        for peer in peers {
+            // A peer may have been forgotten in between.
+            if let Ok(Some(explanation)) = node.explain(peer.address).await {
+                report.explanation(&explanation);
+            }
+        }
     }
 }
 

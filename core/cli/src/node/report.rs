@@ -8,8 +8,10 @@ use zt_protocol::address::{Address, NetworkId};
 use zt_protocol::error::Drops;
 use zt_protocol::event::{Dns, IdentitySource, NetworkStatus, Route, Sso, Standing};
 use zt_protocol::plan::{PlanChange, TunPlan};
-use zt_protocol::status::{Contact, WorldStatus, WorldsStatus};
+use zt_protocol::status::{Contact, PathExplanation, WorldStatus, WorldsStatus};
 use zt_runtime::{Event, Handle, Losses};
+
+use super::explanation;
 
 /// Tells the user.
 pub(super) struct Report {
@@ -45,6 +47,15 @@ impl Report {
             print(&drops_to_json(drops, losses));
         } else {
             log::info!("dropped by reason {drops:?}, around the node {losses:?}");
+        }
+    }
+
+    /// Says why a peer is reached the way it is.
+    pub(super) fn explanation(&self, explanation: &PathExplanation) {
+        if self.json {
+            print(&explanation::to_json(explanation));
+        } else {
+            log::info!("{}", explanation::to_line(explanation));
         }
     }
 
@@ -273,7 +284,7 @@ fn route_to_json(route: &Route) -> Value {
 }
 
 /// Writes an endpoint as ZeroTier's tools do.
-fn endpoint(path: SocketAddr) -> String {
+pub(super) fn endpoint(path: SocketAddr) -> String {
     format!("{}/{}", path.ip(), path.port())
 }
 
