@@ -14,7 +14,7 @@
 //! The watch costs a frame one store, and a wakeup for as long as frames flow.
 
 use core::time::Duration;
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 
 use crate::address::Address;
 use crate::endpoint::Path;
@@ -31,24 +31,33 @@ const SILENCE: Duration = Duration::from_millis(1_200);
 /// Probes that may stay unanswered. So many, because on a bad link one in three round trips fails.
 const PROBES_MAX: u32 = 6;
 
-/// When paths in use are looked at, and since when the peer could have been heard.
+/// Why a path in use is looked at. There is at most one watch of each kind over it.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub(super) enum Cause {
+    /// Frames leave on it, the first of them at this time.
+    Frames(Instant),
+    /// Something speaks against it.
+    Evidence,
+}
+
+/// When paths in use are looked at, and why.
 #[derive(Debug)]
-pub(super) struct Watches(BTreeMap<(Instant, Address), Instant>);
+pub(super) struct Watches(pub(super) BTreeSet<(Instant, Address, Cause)>);
 
 impl Watches {
     pub(super) const fn new() -> Self {
-        Self(BTreeMap::new())
+        Self(BTreeSet::new())
     }
 
     /// Returns when a path is to be looked at next.
     pub(super) fn poll_timeout(&self) -> Option<Instant> {
-        self.0.first_key_value().map(|(&(at, _), _)| at)
+        self.0.first().map(|&(at, ..)| at)
     }
 
-    fn take_due(&mut self, now: Instant) -> Option<(Address, Instant)> {
-        let first = self.0.first_entry().filter(|first| first.key().0 <= now)?;
-        let ((_, address), since) = first.remove_entry();
-        Some((address, since))
+    fn take_due(&mut self, now: Instant) -> Option<(Address, Cause)> {
+        let first = *self.0.first().filter(|(at, ..)| *at <= now)?;
+        self.0.remove(&first);
+        Some((first.1, first.2))
     }
 }
 
@@ -67,7 +76,7 @@ pub(super) struct Evidence {
 impl Peers {
     /// Takes note that a frame leaves on the direct path of a peer whom nobody watches.
     pub fn watch(&mut self, now: Instant, address: Address) {
-        self.watches.0.insert((now + SILENCE, address), now);
+        self.watches.0.insert((now + SILENCE, address, Cause::Frames(now)));
     }
 
     /// Takes note that a peer does not send on the path in use but on `rival`, another port of the
@@ -83,7 +92,7 @@ impl Peers {
         let is_silent = known.silence(now) >= SILENCE;
         let is_watched = peer.evidence.is_some_and(|evidence| evidence.is_watched);
         if is_silent && !is_watched {
-            self.watches.0.insert((now, address), Instant::ZERO);
+            self.watches.0.insert((now, address, Cause::Evidence));
         }
         if is_silent || rival.is_some() {
             peer.evidence = Some(Evidence { at: now, rival, is_watched: is_silent || is_watched });
@@ -92,23 +101,23 @@ impl Peers {
 
     /// Looks at every path that is due.
     pub(super) fn look_at_paths(&mut self, ctx: &mut Ctx<'_>, roots: &Roots) {
-        while let Some((address, since)) = self.watches.take_due(ctx.now) {
-            if let Some(next) = self.look_at_path(ctx, roots, address, since) {
-                self.watches.0.insert((next, address), since);
+        while let Some((address, cause)) = self.watches.take_due(ctx.now) {
+            if let Some(next) = self.look_at_path(ctx, roots, address, cause) {
+                self.watches.0.insert((next, address, cause));
             } else {
-                self.unwatch(ctx, address);
+                self.unwatch(ctx, address, cause);
             }
         }
     }
 
-    /// Looks at the path in use to a peer that may be dead since `since`; returns when to look
-    /// again, or `None` if it is alive, was given up, or nobody waits for an answer.
+    /// Looks at the path in use to a peer; returns when to look again, or `None` if it is alive, was
+    /// given up, or nobody waits for an answer.
     fn look_at_path(
         &mut self,
         ctx: &mut Ctx<'_>,
         roots: &Roots,
         address: Address,
-        since: Instant,
+        cause: Cause,
     ) -> Option<Instant> {
         let now = ctx.now;
         let relied_on = ctx.tables.peer(address)?.relied_on;
@@ -120,7 +129,10 @@ impl Peers {
         if heard >= asked {
             return None;
         }
-        let silent_since = heard.max(since);
+        let silent_since = match cause {
+            Cause::Frames(since) => heard.max(since),
+            Cause::Evidence => heard,
+        };
         if now.since(silent_since) < SILENCE {
             return Some(silent_since + SILENCE);
         }
@@ -147,13 +159,19 @@ impl Peers {
         Some(now + PATIENCE)
     }
 
-    /// Ends the watch over a peer's path; the next frame begins another.
-    fn unwatch(&mut self, ctx: &mut Ctx<'_>, address: Address) {
-        if let Some(view) = ctx.tables.peer_mut(address) {
-            view.relied_on = None;
-        }
-        if let Some(peer) = self.peers.get_mut(&address) {
-            peer.evidence = None;
+    /// Ends a watch over a peer's path; the next frame or the next evidence begins another.
+    fn unwatch(&mut self, ctx: &mut Ctx<'_>, address: Address, cause: Cause) {
+        match cause {
+            Cause::Frames(_) => {
+                if let Some(view) = ctx.tables.peer_mut(address) {
+                    view.relied_on = None;
+                }
+            }
+            Cause::Evidence => {
+                if let Some(peer) = self.peers.get_mut(&address) {
+                    peer.evidence = None;
+                }
+            }
         }
     }
 }

@@ -310,6 +310,30 @@ fn an_idle_node_wakes_for_its_roots_alone() {
 }
 
 /// As the reference does in keepalive.json, to the millisecond.
+/// However long it sends through a root what could go directly, and answers probes all the same.
+#[test]
+fn a_peer_that_bypasses_its_path_is_probed_now_and_then_and_stays_direct() {
+    let mut host = Host::leaf();
+    host.answering = BTreeMap::from([(NEAR, 20), (BOB, 60)]);
+    host.run_until(secs(1));
+    host.meet_bob();
+    host.sent.clear();
+
+    for tenth in 10..1_000 {
+        host.run_until(at(tenth * 100));
+        let now = host.now;
+        if host.tables.peer_mut(BOB).unwrap().relied_on.replace(now).is_none() {
+            host.peers.watch(now, BOB);
+        }
+        host.hear(BOB, path(NEAR_AT), 1, Verb::Frame);
+
+        assert_eq!(host.tables.peer(BOB).unwrap().path, Some(path(BOB_AT)));
+        assert!(host.peers.watches.0.len() <= 2, "{:?}", host.peers.watches);
+    }
+    let echoes = host.times(BOB, Verb::Echo).len();
+    assert!((60..=85).contains(&echoes), "{echoes}");
+}
+
 #[test]
 fn a_peer_in_use_is_kept_alive_by_heartbeats_and_greetings() {
     let mut host = Host::leaf();
