@@ -461,7 +461,7 @@ pub const PATHS_PER_PEER_MAX: usize = 64;
 /// How many peers a node knows at once that is no root. See [`PEERS_MAX_ROOT`].
 pub const PEERS_MAX: usize = 16_384;
 
-/// How many peers a root knows at once, about 2 KiB each.
+/// How many peers a root knows at once, about 3.5 KB each, most of which are expanded keys.
 ///
 /// When there is no room, the peer silent longest that shares no network with this node is
 /// forgotten; if every one of them was heard within a minute, newcomers are dropped as `full`.
