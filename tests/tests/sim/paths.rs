@@ -211,32 +211,6 @@ fn two_members_with_ipv6_alone_in_common_use_it() {
     assert_eq!(world.route(alice, bob), Route::Direct);
 }
 
-#[test]
-fn a_dead_root_is_replaced_by_the_other() {
-    let mut world = World::seeded(85);
-    world.latency(millis(10)..=millis(40));
-    let roots = [world.root(), world.root()];
-    let controller = world.controller();
-    let network = world.network(controller, Access::Public);
-    let [alice, bob] = [world.member(), world.member()];
-    world.block(alice, bob);
-    world.join(network, &[alice, bob]);
-    world.run_until(secs(15), |world| world.are_up(network, &[alice, bob])).unwrap();
-    world.ping_every(secs(1), alice, bob);
-    world.run_for(secs(30));
-
-    for dead in roots {
-        world.switch_off(dead);
-        world.run_for(secs(60));
-
-        let before = world.pongs(alice);
-        world.run_for(secs(20));
-        assert!(world.pongs(alice) >= before + 19);
-        world.switch_on(dead);
-        world.run_for(secs(300));
-    }
-}
-
 /// The reference needs four minutes.
 #[test]
 fn a_dead_root_costs_relayed_traffic_less_than_five_seconds() {
