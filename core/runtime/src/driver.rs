@@ -419,6 +419,9 @@ impl Running {
             Request::Join { invitation, port, reply } => {
                 let _ = reply.send(self.join(now, invitation, port));
             }
+            Request::Attach { network, port, reply } => {
+                let _ = reply.send(self.attach(now, network, port));
+            }
             Request::Settle { command, reply } => {
                 let settled = self.try_command(now, *command);
                 let _ = reply.send(settled.map_err(RequestError::Refused));
@@ -499,6 +502,24 @@ impl Running {
             cached.take_if(|_| self.node.pins().expected(address) != Some(expected));
             self.try_command(now, Command::Pin { address, expected })?;
         }
+        self.open_port(now, network, port, cached)
+    }
+
+    fn attach(&mut self, now: Instant, network: NetworkId, port: Port) -> Result<(), RequestError> {
+        if self.plans.plan(network).is_none() {
+            return Err(CommandError::NotJoined(network).into());
+        }
+        self.open_port(now, network, port, None)
+    }
+
+    /// Joins a network by a port, or changes the port of one that is joined.
+    fn open_port(
+        &mut self,
+        now: Instant,
+        network: NetworkId,
+        port: Port,
+        cached: Option<Vec<u8>>,
+    ) -> Result<(), RequestError> {
         let mac = Mac::of_member(self.node.status(now).address, network);
         // An interface is of no use to a network that is not joined, but a network joined without
         // the interface asked for would be a surprise.
@@ -506,11 +527,15 @@ impl Running {
         for change in self.ports.forget_groups(network) {
             self.command(now, change);
         }
-        self.ports.detach(network);
+        let makes_interface = port.makes_interface();
+        if makes_interface {
+            // It may have the name of the one there is.
+            self.ports.detach(network);
+        }
         let attached = match Attached::open(port, network, mac) {
             Ok(attached) => attached,
             Err(error) => {
-                if self.plans.plan(network).is_some() {
+                if makes_interface && self.plans.plan(network).is_some() {
                     self.ports.attach(network, Attached::lost());
                     self.lose(network);
                 }

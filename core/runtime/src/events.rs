@@ -1,7 +1,10 @@
 //! What a running node tells its host, in a queue that never makes the node wait.
 
 use std::collections::VecDeque;
+use std::io::{self, Read as _, Write as _};
 use std::net::SocketAddr;
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
@@ -94,6 +97,49 @@ struct Queue {
     events: VecDeque<Event>,
     forgotten: u64,
     closed: bool,
+    signal: Option<Signal>,
+}
+
+/// A pipe with one byte in it while there is an event to take, or there will be no more. Neither end
+/// blocks, so that a host that reads from it, which it should not, holds up nobody.
+#[derive(Debug)]
+struct Signal {
+    reader: UnixStream,
+    writer: UnixStream,
+    is_set: bool,
+}
+
+impl Signal {
+    fn new() -> io::Result<Self> {
+        let (reader, writer) = UnixStream::pair()?;
+        reader.set_nonblocking(true)?;
+        writer.set_nonblocking(true)?;
+        Ok(Self { reader, writer, is_set: false })
+    }
+
+    fn set(&mut self, wanted: bool) {
+        if self.is_set == wanted {
+            return;
+        }
+        // One byte finds room in the pipe, and is there unless the host has read it.
+        let _ = if wanted { self.writer.write(&[0]) } else { self.reader.read(&mut [0]) };
+        self.is_set = wanted;
+    }
+}
+
+impl Queue {
+    fn update_signal(&mut self) {
+        let wanted = self.closed || !self.events.is_empty();
+        if let Some(signal) = &mut self.signal {
+            signal.set(wanted);
+        }
+    }
+
+    fn take(&mut self) -> Option<Event> {
+        let event = self.events.pop_front();
+        self.update_signal();
+        event
+    }
 }
 
 impl Events {
@@ -105,13 +151,17 @@ impl Events {
             queue.forgotten += 1;
         }
         queue.events.push_back(event);
+        queue.update_signal();
         drop(queue);
         self.changed.notify_one();
     }
 
     /// Says that no more will come.
     pub(crate) fn close(&self) {
-        self.queue().closed = true;
+        let mut queue = self.queue();
+        queue.closed = true;
+        queue.update_signal();
+        drop(queue);
         self.changed.notify_waiters();
         self.changed.notify_one();
     }
@@ -122,7 +172,7 @@ impl Events {
             let changed = self.changed.notified();
             {
                 let mut queue = self.queue();
-                if let Some(event) = queue.events.pop_front() {
+                if let Some(event) = queue.take() {
                     // A waiter may have been passed over while this one was busy.
                     if !queue.events.is_empty() {
                         self.changed.notify_one();
@@ -136,6 +186,25 @@ impl Events {
             }
             changed.await;
         }
+    }
+
+    /// Takes the oldest event, if there is one.
+    pub(crate) fn try_next(&self) -> Option<Event> {
+        self.queue().take()
+    }
+
+    /// Returns a descriptor that is readable while there is an event to take, or there will be no
+    /// more. It is for waiting only: whoever reads from it breaks it for everybody.
+    pub(crate) fn signal(&self) -> io::Result<OwnedFd> {
+        let mut queue = self.queue();
+        let signal = match queue.signal.take() {
+            Some(signal) => signal,
+            None => Signal::new()?,
+        };
+        let reader = signal.reader.try_clone();
+        queue.signal = Some(signal);
+        queue.update_signal();
+        reader.map(OwnedFd::from)
     }
 
     /// Returns how many events were forgotten.
@@ -164,6 +233,24 @@ mod tests {
         assert_eq!(events.next().await, Some(Event::Online(false)));
         assert_eq!(events.next().await, None);
         assert_eq!(events.next().await, None);
+    }
+
+    #[test]
+    fn the_signal_is_set_while_there_is_something_to_take() {
+        let events = Events::default();
+        events.push(Event::Online(true));
+        let signal = UnixStream::from(events.signal().unwrap());
+        let is_set = || events.queue().signal.as_ref().is_some_and(|signal| signal.is_set);
+
+        assert!(is_set());
+        events.push(Event::Online(false));
+        assert!(events.try_next().is_some() && is_set());
+        assert!(events.try_next().is_some() && !is_set());
+        assert_eq!((&signal).read(&mut [0]).unwrap_err().kind(), io::ErrorKind::WouldBlock);
+        assert!(events.try_next().is_none());
+        events.close();
+        assert!(events.try_next().is_none() && is_set());
+        assert_eq!((&signal).read(&mut [0]).unwrap(), 1);
     }
 
     #[tokio::test]

@@ -1,6 +1,8 @@
 //! How a program talks to the node it runs.
 
+use std::io;
 use std::net::SocketAddr;
+use std::os::fd::OwnedFd;
 use std::sync::Arc;
 
 use tokio::sync::{mpsc, oneshot, watch};
@@ -89,8 +91,8 @@ impl Handle {
     ///
     /// # Errors
     ///
-    /// [`RequestError`]; the network is then not joined. Joined before, it stays so, and without a
-    /// port stands at `PORT_ERROR`.
+    /// [`RequestError`]; the network is then not joined. Joined before, it stays so, by the port it
+    /// had; if an interface was to be made, that had to go first, and it stands at `PORT_ERROR`.
     pub async fn join(
         &self,
         invitation: impl Into<Invitation>,
@@ -110,7 +112,19 @@ impl Handle {
         self.ask(|reply| Request::Leave { network, reply }).await?
     }
 
-    /// Returns the packets of a network joined with [`Port::Packets`]. Those returned by an earlier
+    /// Gives a joined network another port.
+    ///
+    /// If it is a [`Port::Descriptor`] and replaces one, nothing is lost: what the host has put into
+    /// the old one is sent before that is closed.
+    ///
+    /// # Errors
+    ///
+    /// [`RequestError`]; as of [`join`](Self::join).
+    pub async fn attach(&self, network: NetworkId, port: Port) -> Result<(), RequestError> {
+        self.ask(|reply| Request::Attach { network, port, reply }).await?
+    }
+
+    /// Returns the packets or frames of a network joined with [`Port::Packets`] or [`Port::Frames`]. Those returned by an earlier
     /// call end.
     ///
     /// # Errors
@@ -206,6 +220,22 @@ impl Handle {
     /// Each event is given to one caller. Who does not ask misses the oldest.
     pub async fn next_event(&self) -> Option<Event> {
         self.shared.events.next().await
+    }
+
+    /// Takes the oldest event, if there is one.
+    #[must_use]
+    pub fn try_next_event(&self) -> Option<Event> {
+        self.shared.events.try_next()
+    }
+
+    /// Returns a descriptor to wait on: it is readable while there is an event to take, and once the
+    /// node has stopped. It is not to be read from.
+    ///
+    /// # Errors
+    ///
+    /// There are no descriptors left.
+    pub fn events_descriptor(&self) -> io::Result<OwnedFd> {
+        self.shared.events.signal()
     }
 
     /// Returns how the node is doing.

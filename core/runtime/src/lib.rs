@@ -46,5 +46,5 @@ pub use events::Event;
 pub use handle::Handle;
 pub use port::Port;
 pub use request::{Losses, RequestError};
-pub use tun::PortError;
+pub use tun::{Descriptor, Framing, PortError};
 pub use udp::BindError;

@@ -68,6 +68,10 @@ pub(crate) const INTERFACE_WRITE_FRAMES_HIGH: usize = 32;
 /// Frames collected for an interface at most; more are dropped and counted.
 pub(crate) const INTERFACE_WRITE_FRAMES_MAX: usize = 128;
 
+/// How often a descriptor is read after another took its place, [`INTERFACE_READ_FRAMES`] packets at
+/// most each time: what a TUN device queues at most, 500 packets unless told otherwise, fits twice.
+pub(crate) const RETIRING_READS_MAX: usize = 8;
+
 /// Batches of packets that wait between the driver and a host without interface, per direction.
 /// When the host does not keep up, the newest are dropped and counted.
 pub(crate) const PACKET_BATCHES_MAX: usize = 64;

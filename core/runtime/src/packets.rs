@@ -1,10 +1,10 @@
-//! IP packets exchanged with a network by a host that has no interface for it.
+//! IP packets, or Ethernet frames, exchanged with a network by a host that has no interface for it.
 
 use tokio::sync::mpsc;
 
 use crate::limits::BATCH_PACKETS_MAX;
 
-/// Up to 64 IP packets, back to back.
+/// Up to 64 IP packets or Ethernet frames, back to back.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct PacketBatch {
     bytes: Vec<u8>,
@@ -68,12 +68,25 @@ impl PacketBatch {
 
     /// Appends a packet, IPv4 or IPv6 header first. Returns whether there was room.
     pub fn push(&mut self, packet: &[u8]) -> bool {
+        self.push_parts(&[packet])
+    }
+
+    /// Appends a packet that is not in one piece. Returns whether there was room.
+    pub(crate) fn push_parts(&mut self, parts: &[&[u8]]) -> bool {
         if self.is_full() {
             return false;
         }
-        self.bytes.extend_from_slice(packet);
+        for part in parts {
+            self.bytes.extend_from_slice(part);
+        }
         self.ends.push(self.bytes.len());
         true
+    }
+
+    /// Makes room for `bytes` bytes of packets at once.
+    pub fn reserve(&mut self, bytes: usize) {
+        self.bytes.reserve(bytes);
+        self.ends.reserve(BATCH_PACKETS_MAX);
     }
 
     /// Empties the batch and keeps its memory.

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;
-use std::os::fd::OwnedFd;
 use std::task::{Context, Poll};
 
 use zt_protocol::address::{Mac, MulticastGroup, NetworkId};
@@ -11,9 +10,9 @@ use zt_protocol::plan::TunPlan;
 use zt_protocol::transmit::{Frame, FrameSink, PortMode};
 
 use crate::host::{LinkDns, Wishes};
-use crate::limits::PACKET_BATCHES_MAX;
+use crate::limits::{PACKET_BATCHES_MAX, RETIRING_READS_MAX};
 use crate::packets::{self, HostChannels, PacketBatch, Packets};
-use crate::tun::{Device, PortError, ReadBatch};
+use crate::tun::{Descriptor, DescriptorPort, Device, PortError, ReadBatch, ethernet_header};
 
 /// How a host wants to take part in a network.
 #[derive(Debug)]
@@ -29,11 +28,13 @@ pub enum Port {
         /// Its name; one derived from the network's ID if `None`.
         name: Option<String>,
     },
-    /// By an open TUN device for IP packets, without packet information or offload, whose
-    /// addresses and routes are somebody else's business. The node closes it.
-    TunFd(OwnedFd),
+    /// By a descriptor the program hands over, an open TUN device for instance, whose addresses and
+    /// routes are the program's business.
+    Descriptor(Descriptor),
     /// By IP packets the program itself sends and receives ([`Handle::packets`](crate::Handle::packets)).
     Packets,
+    /// By Ethernet frames, likewise, each with its 14-byte header.
+    Frames,
     /// As a member only: frames for the host are dropped.
     None,
 }
@@ -53,6 +54,9 @@ pub(crate) struct Ports {
 /// What a network leads to on this machine.
 pub(crate) struct Attached {
     kind: Kind,
+    /// The descriptor this one took the place of, while there may be packets of the host in it, and
+    /// how many more times it is read.
+    retiring: Option<(Box<DescriptorPort>, usize)>,
     /// What the network means for this machine.
     plan: TunPlan,
     /// The multicast groups the node was told that the host is in.
@@ -61,6 +65,7 @@ pub(crate) struct Attached {
 
 enum Kind {
     Device(Box<Device>),
+    Descriptor(Box<DescriptorPort>),
     Packets(Box<PacketPort>),
     Nothing,
     /// There should be an interface, but there is none.
@@ -68,12 +73,23 @@ enum Kind {
 }
 
 struct PacketPort {
+    mode: PortMode,
     /// `None` until the host has asked for them, and after it has dropped its end.
     channels: Option<HostChannels>,
     /// Received from the host and not processed.
     waiting: PacketBatch,
     /// For the host.
     collected: PacketBatch,
+}
+
+impl Port {
+    /// Returns whether the node makes an interface for it.
+    pub(crate) const fn makes_interface(&self) -> bool {
+        match self {
+            Self::Tun { .. } | Self::Tap { .. } => true,
+            Self::Descriptor(_) | Self::Packets | Self::Frames | Self::None => false,
+        }
+    }
 }
 
 impl Attached {
@@ -90,15 +106,18 @@ impl Attached {
         let kind = match port {
             Port::Tun { name } => create(name, PortMode::L3)?,
             Port::Tap { name } => create(name, PortMode::L2)?,
-            Port::TunFd(fd) => Kind::Device(Box::new(Device::adopt(fd)?)),
-            Port::Packets => Kind::Packets(Box::new(PacketPort {
-                channels: None,
-                waiting: PacketBatch::new(),
-                collected: PacketBatch::new(),
-            })),
+            Port::Descriptor(descriptor) => {
+                Kind::Descriptor(Box::new(DescriptorPort::open(descriptor)?))
+            }
+            Port::Packets => Kind::Packets(Box::new(PacketPort::new(PortMode::L3))),
+            Port::Frames => Kind::Packets(Box::new(PacketPort::new(PortMode::L2))),
             Port::None => Kind::Nothing,
         };
-        Ok(Self { kind, plan: TunPlan::default(), groups: BTreeSet::new() })
+        Ok(Self::new(kind))
+    }
+
+    fn new(kind: Kind) -> Self {
+        Self { kind, retiring: None, plan: TunPlan::default(), groups: BTreeSet::new() }
     }
 
     fn configure(&mut self, online: bool) {
@@ -112,14 +131,16 @@ impl Attached {
 
     /// Returns the port of a network whose interface cannot be had.
     pub(crate) fn lost() -> Self {
-        Self { kind: Kind::Lost, plan: TunPlan::default(), groups: BTreeSet::new() }
+        Self::new(Kind::Lost)
     }
 
     /// Returns what is exchanged.
     pub(crate) const fn mode(&self) -> PortMode {
         match &self.kind {
             Kind::Device(device) => device.mode(),
-            Kind::Packets(_) | Kind::Nothing | Kind::Lost => PortMode::L3,
+            Kind::Descriptor(descriptor) => descriptor.mode(),
+            Kind::Packets(port) => port.mode,
+            Kind::Nothing | Kind::Lost => PortMode::L3,
         }
     }
 
@@ -130,7 +151,7 @@ impl Attached {
                 log::debug!(interface:? = device.name(), error:%; "multicast groups are unknown");
                 self.groups.clone()
             }),
-            Kind::Packets(_) | Kind::Nothing | Kind::Lost => BTreeSet::new(),
+            Kind::Descriptor(_) | Kind::Packets(_) | Kind::Nothing | Kind::Lost => BTreeSet::new(),
         }
     }
 
@@ -151,10 +172,20 @@ impl Attached {
 }
 
 impl Ports {
-    /// Makes `attached` the port of `network`, in place of any it has.
-    pub(crate) fn attach(&mut self, network: NetworkId, attached: Attached) {
+    /// Makes `attached` the port of `network`, in place of any it has. What the host has put into a
+    /// descriptor that is replaced by another is read before it is closed.
+    pub(crate) fn attach(&mut self, network: NetworkId, mut attached: Attached) {
         match self.position(network) {
-            Ok(index) => self.ports[index].1 = attached,
+            Ok(index) => {
+                let port = &mut self.ports[index].1;
+                if let (Kind::Descriptor(_), PortMode::L3) = (&attached.kind, attached.mode())
+                    && let PortMode::L3 = port.mode()
+                    && let Kind::Descriptor(old) = std::mem::replace(&mut port.kind, Kind::Nothing)
+                {
+                    attached.retiring = Some((old, RETIRING_READS_MAX));
+                }
+                *port = attached;
+            }
             Err(index) => self.ports.insert(index, (network, attached)),
         }
     }
@@ -249,7 +280,7 @@ impl Ports {
             .iter()
             .filter_map(|(_, attached)| match &attached.kind {
                 Kind::Device(device) => device.name(),
-                Kind::Packets(_) | Kind::Nothing | Kind::Lost => None,
+                Kind::Descriptor(_) | Kind::Packets(_) | Kind::Nothing | Kind::Lost => None,
             })
             .collect()
     }
@@ -271,7 +302,9 @@ impl Ports {
             let index = (self.next + turn) % count;
             let (network, attached) = &mut self.ports[index];
             let ready = match &mut attached.kind {
+                _ if attached.retiring.is_some() => Poll::Ready(()),
                 Kind::Device(device) => device.poll_readable(cx),
+                Kind::Descriptor(descriptor) => descriptor.poll_readable(cx),
                 Kind::Packets(port) => port.poll_readable(cx),
                 Kind::Nothing | Kind::Lost => Poll::Pending,
             };
@@ -288,11 +321,27 @@ impl Ports {
     pub(crate) fn read(&mut self, network: NetworkId, batch: &mut HostBatch) -> Option<PortMode> {
         batch.clear();
         let attached = self.get_mut(network)?;
+        if let Some((old, reads)) = attached.retiring.take() {
+            batch.source = Source::Interface;
+            // It is given up anyway, be it because it is broken.
+            if old.drain(&mut batch.read).is_ok() && !batch.read.is_empty() && reads > 1 {
+                attached.retiring = Some((old, reads - 1));
+            }
+            return Some(attached.mode());
+        }
         match &mut attached.kind {
             Kind::Device(device) => {
                 batch.source = Source::Interface;
                 if let Err(error) = device.read(&mut batch.read) {
                     log::error!(interface:? = device.name(), error:%; "the interface is gone");
+                    (attached.kind, attached.plan) = (Kind::Lost, TunPlan::default());
+                    return None;
+                }
+            }
+            Kind::Descriptor(descriptor) => {
+                batch.source = Source::Interface;
+                if let Err(error) = descriptor.read(&mut batch.read) {
+                    log::warn!(network:%, error:%; "the descriptor is of no more use");
                     (attached.kind, attached.plan) = (Kind::Lost, TunPlan::default());
                     return None;
                 }
@@ -310,7 +359,7 @@ impl Ports {
     pub(crate) fn is_filling(&self) -> bool {
         self.ports.iter().any(|(_, attached)| match &attached.kind {
             Kind::Device(device) => device.is_filling(),
-            Kind::Packets(_) | Kind::Nothing | Kind::Lost => false,
+            Kind::Descriptor(_) | Kind::Packets(_) | Kind::Nothing | Kind::Lost => false,
         })
     }
 
@@ -320,7 +369,7 @@ impl Ports {
             self.dropped += match &mut attached.kind {
                 Kind::Device(device) => device.flush().await,
                 Kind::Packets(port) => port.flush(),
-                Kind::Nothing | Kind::Lost => 0,
+                Kind::Descriptor(_) | Kind::Nothing | Kind::Lost => 0,
             };
         }
     }
@@ -340,13 +389,19 @@ impl FrameSink for Ports {
         let Some(attached) = self.get_mut(network) else { return };
         self.dropped += match &mut attached.kind {
             Kind::Device(device) => u64::from(!device.push(&frame)),
-            Kind::Packets(port) => port.push(frame.payload),
+            Kind::Descriptor(descriptor) => u64::from(!descriptor.push(&frame)),
+            Kind::Packets(port) => port.push(&frame),
             Kind::Nothing | Kind::Lost => 0,
         };
     }
 }
 
 impl PacketPort {
+    fn new(mode: PortMode) -> Self {
+        let (waiting, collected) = Default::default();
+        Self { mode, channels: None, waiting, collected }
+    }
+
     fn poll_readable(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let Some(channels) = &mut self.channels else { return Poll::Pending };
         match channels.from_host.poll_recv(cx) {
@@ -363,10 +418,13 @@ impl PacketPort {
         }
     }
 
-    /// Collects a packet for the host; returns how many were lost for it.
-    fn push(&mut self, packet: &[u8]) -> u64 {
+    /// Collects a frame for the host; returns how many were lost for it.
+    fn push(&mut self, frame: &Frame<'_>) -> u64 {
         let lost = if self.collected.is_full() { self.flush() } else { 0 };
-        self.collected.push(packet);
+        match self.mode {
+            PortMode::L3 => self.collected.push(frame.payload),
+            PortMode::L2 => self.collected.push_parts(&[&ethernet_header(frame), frame.payload]),
+        };
         lost
     }
 
@@ -434,7 +492,10 @@ fn interface_name(network: NetworkId) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::net::UnixDatagram;
+
     use super::*;
+    use crate::tun::Framing;
 
     const NETWORK: NetworkId = NetworkId(0x8056_c2e2_1c00_0001);
 
@@ -483,6 +544,46 @@ mod tests {
         ports.flush().await;
         let received = packets.receiver.recv().await.unwrap();
         assert_eq!(received.iter().collect::<Vec<_>>(), [b"in"]);
+    }
+
+    #[tokio::test]
+    async fn frames_pass_with_their_headers() {
+        let mut ports = Ports::default();
+        ports.attach(NETWORK, Attached::open(Port::Frames, NETWORK, Mac::ZERO).unwrap());
+        let mut packets = ports.open_packets(NETWORK).unwrap();
+
+        ports.deliver(NETWORK, frame(b"in"));
+        ports.flush().await;
+
+        let received = packets.receiver.recv().await.unwrap();
+        let header = [&[0; 12][..], &[8, 0]].concat();
+        assert_eq!(received.get(0), Some(&*[&header[..], b"in"].concat()));
+    }
+
+    #[tokio::test]
+    async fn what_is_in_a_descriptor_that_is_replaced_is_not_lost() {
+        let mut ports = Ports::default();
+        let (old, new) = (UnixDatagram::pair().unwrap(), UnixDatagram::pair().unwrap());
+        let open = |fd: UnixDatagram| {
+            let fd = fd.into();
+            let descriptor = Descriptor { fd, mode: PortMode::L3, framing: Framing::Plain };
+            Attached::open(Port::Descriptor(descriptor), NETWORK, Mac::ZERO).unwrap()
+        };
+        ports.attach(NETWORK, open(old.1));
+        old.0.send(b"one").unwrap();
+
+        ports.attach(NETWORK, open(new.1));
+        new.0.send(b"two").unwrap();
+
+        let mut read = HostBatch::new();
+        let mut all = Vec::new();
+        while all.len() < 2 {
+            let network = std::future::poll_fn(|cx| ports.poll_readable(cx)).await;
+            assert_eq!(ports.read(network, &mut read), Some(PortMode::L3));
+            all.extend(std::iter::from_fn(|| read.next().map(<[u8]>::to_vec)));
+        }
+        assert_eq!(all, [b"one", b"two"]);
+        assert!(old.0.send(b"three").is_err());
     }
 
     #[tokio::test]

@@ -38,7 +38,7 @@ pub enum RequestError {
     /// The frame would be dropped before rules are asked.
     #[error("rules are not asked about such a frame: {0}")]
     Rejected(#[from] Rejected),
-    /// The network was not joined with [`Port::Packets`].
+    /// The network was not joined with [`Port::Packets`] or [`Port::Frames`].
     #[error("network {0} was not joined to exchange packets with this program")]
     NotPackets(NetworkId),
 }
@@ -60,6 +60,12 @@ pub struct Losses {
 pub(crate) enum Request {
     Join {
         invitation: Invitation,
+        port: Port,
+        reply: Reply<Result<(), RequestError>>,
+    },
+    /// Another port for a network that is joined.
+    Attach {
+        network: NetworkId,
         port: Port,
         reply: Reply<Result<(), RequestError>>,
     },

@@ -2,10 +2,9 @@
 
 use std::collections::BTreeSet;
 use std::io;
-use std::os::fd::{IntoRawFd as _, OwnedFd};
 use std::task::{Context, Poll};
 
-use tun_rs::{AsyncDevice, SyncDevice};
+use tun_rs::AsyncDevice;
 use zt_protocol::address::{Mac, MulticastGroup};
 use zt_protocol::plan::TunPlan;
 use zt_protocol::transmit::{Frame, PortMode};
@@ -75,21 +74,6 @@ impl Device {
     pub(crate) fn create(name: &str, mode: PortMode, mac: Mac) -> Result<Self, PortError> {
         let (io, interface) = Interface::create(name, mode, mac)?;
         Ok(Self { io, mode, interface: Some(interface), writes: WriteBatch::default() })
-    }
-
-    /// Takes over an open TUN device for IP packets, as VPN services of phones hand out.
-    ///
-    /// Its addresses and routes are set by whoever opened it.
-    ///
-    /// # Errors
-    ///
-    /// [`PortError::Io`] if it is no TUN device, or one with packet information or offload.
-    pub(crate) fn adopt(fd: OwnedFd) -> Result<Self, PortError> {
-        // SAFETY: the descriptor is open and owned, and the ownership passes to the device. That it
-        // is a TUN device without extra headers is asked of the kernel, which refuses others.
-        let device = unsafe { SyncDevice::from_fd(fd.into_raw_fd()) }?;
-        let io = AsyncDevice::new(device)?;
-        Ok(Self { io, mode: PortMode::L3, interface: None, writes: WriteBatch::default() })
     }
 
     /// Returns the interface's name, if this node has made it.
@@ -185,7 +169,8 @@ impl Device {
     }
 }
 
-fn ethernet_header(frame: &Frame<'_>) -> [u8; ETHERNET_HEADER_LEN] {
+/// Returns the header an interface for frames wants.
+pub(crate) fn ethernet_header(frame: &Frame<'_>) -> [u8; ETHERNET_HEADER_LEN] {
     let mut header = [0; ETHERNET_HEADER_LEN];
     header[..6].copy_from_slice(&frame.destination.to_bytes());
     header[6..12].copy_from_slice(&frame.source.to_bytes());
@@ -238,36 +223,42 @@ impl ReadBatch {
         Some(&self.bytes[start..start + self.lens[index]])
     }
 
+    /// Returns whether there is nothing in it.
+    pub(crate) const fn is_empty(&self) -> bool {
+        self.frames == 0
+    }
+
     #[cfg(target_os = "linux")]
     fn fill(&mut self, io: &AsyncDevice) -> io::Result<()> {
+        // Of single packets several are made one batch.
+        if !io.tcp_gso() {
+            return self.fill_by(|room| io.try_recv(room));
+        }
+        // One super packet is a batch.
         (self.frames, self.next) = (0, 0);
         let mut rooms = self.bytes.chunks_exact_mut(INTERFACE_FRAME_LEN_MAX);
         let mut rooms: [&mut [u8]; INTERFACE_READ_FRAMES] =
             std::array::from_fn(|_| rooms.next().unwrap_or_default());
-
-        // One super packet is a batch; of single packets several are made one.
-        if io.tcp_gso() {
-            self.frames = io.try_recv_multiple(&mut self.whole, &mut rooms, &mut self.lens, 0)?;
-            return Ok(());
-        }
-        while self.frames < INTERFACE_READ_FRAMES {
-            match io.try_recv(rooms[self.frames]) {
-                Ok(len) => self.lens[self.frames] = len,
-                Err(_) if self.frames > 0 => break,
-                Err(error) => return Err(error),
-            }
-            self.frames += 1;
-        }
+        self.frames = io.try_recv_multiple(&mut self.whole, &mut rooms, &mut self.lens, 0)?;
         Ok(())
     }
 
     #[cfg(not(target_os = "linux"))]
     fn fill(&mut self, io: &AsyncDevice) -> io::Result<()> {
+        self.fill_by(|room| io.try_recv(room))
+    }
+
+    /// Makes a batch of what `read` puts into the room it is lent, until it fails or there is no
+    /// more room. What was read before it failed counts; it will fail again.
+    pub(super) fn fill_by(
+        &mut self,
+        mut read: impl FnMut(&mut [u8]) -> io::Result<usize>,
+    ) -> io::Result<()> {
         (self.frames, self.next) = (0, 0);
-        while self.frames < INTERFACE_READ_FRAMES {
-            let start = self.frames * INTERFACE_FRAME_LEN_MAX;
-            match io.try_recv(&mut self.bytes[start..start + INTERFACE_FRAME_LEN_MAX]) {
-                Ok(len) => self.lens[self.frames] = len,
+        for (room, len) in self.bytes.chunks_exact_mut(INTERFACE_FRAME_LEN_MAX).zip(&mut self.lens)
+        {
+            match read(room) {
+                Ok(read) => *len = read,
                 Err(_) if self.frames > 0 => break,
                 Err(error) => return Err(error),
             }

@@ -1,5 +1,6 @@
 //! Virtual interfaces: what a network looks like to this machine.
 
+mod descriptor;
 mod device;
 #[cfg(target_os = "linux")]
 mod groups_linux;
@@ -9,5 +10,7 @@ mod interface;
 #[cfg(target_os = "linux")]
 mod link;
 
+pub(crate) use descriptor::DescriptorPort;
+pub use descriptor::{Descriptor, Framing};
 pub use device::PortError;
-pub(crate) use device::{Device, ReadBatch, parse_ethernet};
+pub(crate) use device::{Device, ReadBatch, ethernet_header, parse_ethernet};
