@@ -1,6 +1,7 @@
 //! `zt node`: a node in the foreground.
 
 mod explanation;
+mod mapping;
 mod report;
 
 use std::path::PathBuf;
@@ -55,6 +56,9 @@ pub(crate) struct Node {
     /// Take part in networks without an interface; needs no rights.
     #[arg(long, group = "interface")]
     no_tun: bool,
+    /// Do not ask the gateway to map a port to this node.
+    #[arg(long)]
+    no_port_mapping: bool,
     /// Serve the networks made by `zt network create` with this home directory.
     #[arg(long)]
     controller: bool,
@@ -123,6 +127,9 @@ impl Node {
 
     async fn start(&self) -> Result<Handle, Failure> {
         let mut builder = Builder::new(&self.home).port(self.port).controller(self.controller);
+        if self.no_port_mapping {
+            builder = builder.map_ports(false);
+        }
         if let Some(file) = &self.planet {
             builder = builder.planet(read_world(file, WorldKind::Planet)?);
         }

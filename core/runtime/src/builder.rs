@@ -19,6 +19,7 @@ use crate::events::Events;
 use crate::handle::{Handle, Shared};
 use crate::host::{Host, Machine};
 use crate::limits::REQUESTS_MAX;
+use crate::mapping::Mapping;
 use crate::store::{Home, HomeError, Records, Watch};
 use crate::udp::{Bind, BindError, Sockets};
 
@@ -51,6 +52,7 @@ pub struct Builder {
     planet: Option<World>,
     controller: bool,
     allow_loopback: bool,
+    map_ports: bool,
 }
 
 impl Builder {
@@ -65,6 +67,8 @@ impl Builder {
             planet: None,
             controller: false,
             allow_loopback: false,
+            // Phones are behind translators of a carrier's, which nobody can ask.
+            map_ports: !cfg!(any(target_os = "android", target_os = "ios")),
         }
     }
 
@@ -115,6 +119,15 @@ impl Builder {
         self
     }
 
+    /// Sets whether the gateway is asked to let strangers' datagrams through to this node, by PCP,
+    /// NAT-PMP or UPnP; see [`Handle::port_mapping`]. So it is unless said otherwise, but not on
+    /// phones, and never for sockets that are bound to loopback.
+    #[must_use]
+    pub const fn map_ports(mut self, map: bool) -> Self {
+        self.map_ports = map;
+        self
+    }
+
     /// Starts the node on the current tokio runtime, whose IO and timers must be enabled.
     ///
     /// A node without identity makes one, which takes a moment.
@@ -143,11 +156,20 @@ impl Builder {
         let (requests, received) = mpsc::channel(REQUESTS_MAX);
         let (alive, running) = watch::channel(());
         let events = Arc::new(Events::default());
+        let identity = *state.identity.public();
+        let mapping = match port_to_map(&sockets.bound()).filter(|_| self.map_ports) {
+            Some(port) => {
+                let mapping = Mapping::start(identity.address(), port, Arc::clone(&events));
+                Some(mapping.map_err(StartError::Randomness)?)
+            }
+            None => None,
+        };
         let shared = Shared {
-            identity: *state.identity.public(),
+            identity,
             home: self.home,
             bound: sockets.bound(),
             events: Arc::clone(&events),
+            mapping: mapping.as_ref().map(Mapping::watch),
             running,
         };
 
@@ -168,6 +190,7 @@ impl Builder {
             node,
             clock,
             sockets,
+            mapping,
             host,
             records,
             watch,
@@ -181,6 +204,12 @@ impl Builder {
         });
         Ok(Handle::new(Arc::new(shared), requests))
     }
+}
+
+/// Returns the port a gateway is to map: that of the last IPv4 socket strangers could reach.
+fn port_to_map(bound: &[SocketAddr]) -> Option<u16> {
+    let reachable = bound.iter().rfind(|at| at.is_ipv4() && !at.ip().is_loopback());
+    reachable.map(SocketAddr::port)
 }
 
 /// Operating system and architecture in the words controllers know (spec 03 §2.2).

@@ -27,6 +27,7 @@ use crate::clock::Clock;
 use crate::events::{Closing, Event, Events};
 use crate::host::Host;
 use crate::limits::{GROUPS_REFRESH, LOCAL_ADDRESSES_REFRESH};
+use crate::mapping::Mapping;
 use crate::plans::Plans;
 use crate::port::{Attached, HostBatch, Port, Ports};
 use crate::request::{Losses, Request, RequestError};
@@ -39,6 +40,8 @@ pub(crate) struct Driver {
     pub(crate) node: Node,
     pub(crate) clock: Clock,
     pub(crate) sockets: Sockets,
+    /// `None` if no gateway is asked for a port.
+    pub(crate) mapping: Option<Mapping>,
     pub(crate) host: Host,
     pub(crate) records: Arc<Records>,
     /// `None` if files that others edit go unnoticed.
@@ -60,6 +63,7 @@ struct Running {
     plans: Plans,
     from_host: HostBatch,
     host: Host,
+    mapping: Option<Mapping>,
     records: Arc<Records>,
     saver: Saver,
     watch: Option<Watch>,
@@ -86,10 +90,12 @@ enum Ready {
     Abandoned,
     /// Records and settings somebody may have written.
     Touched(Vec<StoreKey>),
+    /// The gateway maps another port to this node, or none.
+    Mapped,
 }
 
 /// How many kinds of sources [`Running::poll_source`] knows.
-const SOURCES: usize = 6;
+const SOURCES: usize = 7;
 
 impl Driver {
     /// Drives the node until it is asked to stop or the last handle is gone.
@@ -105,6 +111,7 @@ impl Driver {
             plans: Plans::default(),
             from_host: HostBatch::new(),
             host: self.host,
+            mapping: self.mapping,
             records: self.records,
             saver,
             watch: self.watch,
@@ -141,6 +148,7 @@ impl Running {
                 Ready::Datagrams(socket) => self.take_datagrams(now, socket).await,
                 Ready::Frames(network) => self.take_frames(now, network).await,
                 Ready::Touched(keys) => self.reload(now, &keys),
+                Ready::Mapped => self.refresh_local_addresses(now),
                 Ready::Request(Request::Stop) | Ready::Abandoned => return,
                 Ready::Request(request) => self.answer(now, request),
             }
@@ -174,6 +182,9 @@ impl Running {
         let now = self.clock.now();
         self.command(now, Command::Flush);
         self.settle().await;
+        if let Some(mapping) = self.mapping.take() {
+            mapping.finish().await;
+        }
         // What depends on the interfaces goes before them.
         self.host.finish().await;
         self.ports.clear();
@@ -238,6 +249,9 @@ impl Running {
     fn ports_changed(&mut self) {
         self.sockets.set_virtual_addresses(self.ports.addresses());
         self.host.set(self.ports.wishes());
+        if let Some(mapping) = &self.mapping {
+            mapping.set_networks(self.plans.subnets());
+        }
     }
 
     fn report(&self, status: NetworkStatus) {
@@ -290,6 +304,10 @@ impl Running {
                 .poll_recv(cx)
                 .map(|request| request.map_or(Ready::Abandoned, Ready::Request)),
             4 => self.saver.poll_superseded(cx).map(Ready::Touched),
+            5 => match &mut self.mapping {
+                Some(mapping) => mapping.poll_changed(cx).map(|()| Ready::Mapped),
+                None => Poll::Pending,
+            },
             _ => match &mut self.watch {
                 Some(watch) => watch.poll_touched(cx).map(Ready::Touched),
                 None => Poll::Pending,
@@ -318,7 +336,11 @@ impl Running {
 
     fn refresh_local_addresses(&mut self, now: Instant) {
         self.local_addresses_due = now + LOCAL_ADDRESSES_REFRESH;
-        let addresses = self.sockets.refresh(&self.ports.interfaces());
+        let mut addresses = self.sockets.refresh(&self.ports.interfaces());
+        if let Some(mapping) = &self.mapping {
+            mapping.set_local(&addresses);
+            addresses.extend(mapping.external());
+        }
         self.command(now, Command::LocalAddresses(addresses));
     }
 

@@ -14,6 +14,7 @@ use zt_protocol::fingerprint::{Expected, Fingerprint};
 use zt_protocol::plan::{PlanChange, TunPlan};
 
 use crate::limits::EVENTS_MAX;
+use crate::mapping::PortMapping;
 
 /// Something a host may want to know.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -73,6 +74,9 @@ pub enum Event {
     /// The network's interface is gone. The node goes on without, and the network stands at
     /// `PORT_ERROR`, until it is joined anew.
     InterfaceLost(NetworkId),
+    /// The gateway maps a port to this node, or no longer, or cannot be brought to; see
+    /// [`Handle::port_mapping`](crate::Handle::port_mapping).
+    PortMapping(Box<PortMapping>),
 }
 
 /// Events nobody has taken yet. When there are too many, the oldest are forgotten: what is worth

@@ -23,6 +23,7 @@ use zt_protocol::world::World;
 
 use crate::controller::{self, ControllerError, NetworkSettings};
 use crate::events::{Event, Events};
+use crate::mapping::PortMapping;
 use crate::packets::Packets;
 use crate::port::Port;
 use crate::request::{Losses, Reply, Request, RequestError};
@@ -45,6 +46,8 @@ pub(crate) struct Shared {
     pub(crate) home: Home,
     pub(crate) bound: Vec<SocketAddr>,
     pub(crate) events: Arc<Events>,
+    /// `None` if no gateway is asked for a port.
+    pub(crate) mapping: Option<watch::Receiver<PortMapping>>,
     /// Closed once the driver is gone.
     pub(crate) running: watch::Receiver<()>,
 }
@@ -79,6 +82,14 @@ impl Handle {
         ports.sort_unstable();
         ports.dedup();
         ports
+    }
+
+    /// Returns whether the gateway maps a port to this node, where, by which method and until when,
+    /// or what came of asking; `None` if it is not asked
+    /// ([`Builder::map_ports`](crate::Builder::map_ports)).
+    #[must_use]
+    pub fn port_mapping(&self) -> Option<PortMapping> {
+        self.shared.mapping.as_ref().map(|mapping| mapping.borrow().clone())
     }
 
     /// Joins a network, or changes the port of one that is joined.

@@ -19,8 +19,8 @@
 //! ```
 //!
 //! Inside, top down: `driver` is the loop, `udp` the sockets, `plans`, `port` and `tun` what
-//! networks look like to this machine, `host` what else they change on it, [`store`] the home
-//! directory, [`controller`] what operators do to it.
+//! networks look like to this machine, `host` what else they change on it, `mapping` the gateway's
+//! port that leads here, [`store`] the home directory, [`controller`] what operators do to it.
 
 pub mod controller;
 pub mod packets;
@@ -33,6 +33,7 @@ mod events;
 mod handle;
 mod host;
 mod limits;
+mod mapping;
 #[cfg(target_os = "linux")]
 mod netlink;
 mod plans;
@@ -44,6 +45,7 @@ mod udp;
 pub use builder::{Builder, DEFAULT_PORT, StartError};
 pub use events::Event;
 pub use handle::Handle;
+pub use mapping::{IgnoredAnswers, MappedPort, MappingError, MappingMethod, PortMapping};
 pub use port::Port;
 pub use request::{Losses, RequestError};
 pub use tun::{Descriptor, Framing, PortError};

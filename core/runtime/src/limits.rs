@@ -111,6 +111,44 @@ pub(crate) const RESOLVECTL_PATIENCE: Duration = Duration::from_secs(5);
 #[cfg(target_os = "linux")]
 pub(crate) const RESOLVECTL_POLL: Duration = Duration::from_millis(5);
 
+/// Longest answer of a gateway by datagram that is read, in bytes: what PCP allows (RFC 6887 §7). Of a
+/// longer one, the rest is not read.
+pub(crate) const GATEWAY_ANSWER_LEN_MAX: usize = 1_100;
+
+/// Datagrams from a gateway that are no answer to what was asked and are ignored, before the
+/// question is asked again.
+pub(crate) const GATEWAY_IGNORED_MAX: usize = 32;
+
+/// Longest list of the system's routes that is read, in bytes. What is not among them is not found.
+#[cfg(target_os = "linux")]
+pub(crate) const ROUTE_LIST_LEN_MAX: u64 = 1024 * 1024;
+
+/// How long a gateway may take for all there is to ask it by UPnP; then it is given up.
+pub(crate) const UPNP_PATIENCE: Duration = Duration::from_secs(30);
+
+/// External ports that are tried by UPnP (spec 02 §9.3).
+pub(crate) const MAPPED_PORTS_TRIED: usize = 60;
+
+/// For how long a port is asked for (spec 02 §9.3): what a crash leaves behind ends by then.
+pub(crate) const MAPPING_LIFETIME: Duration = Duration::from_secs(600);
+
+/// Shortest time for which a mapping is of use: it is renewed half way.
+pub(crate) const MAPPING_LIFETIME_MIN: Duration = Duration::from_secs(30);
+
+/// How long a mapping goes unrenewed at most (spec 02 §9.3).
+pub(crate) const MAPPING_RENEWAL: Duration = Duration::from_secs(300);
+
+/// How often a gateway is asked whether it still knows what it granted: until it is asked, one that
+/// has restarted lets nobody in.
+pub(crate) const MAPPING_CHECK: Duration = Duration::from_secs(60);
+
+/// How long to wait after a gateway has failed, at first and, doubled each time, at most.
+pub(crate) const MAPPING_RETRY_FIRST: Duration = Duration::from_secs(15);
+pub(crate) const MAPPING_RETRY_MAX: Duration = Duration::from_secs(1_800);
+
+/// How long stopping may take to give a mapping back; then it is left to end by itself.
+pub(crate) const MAPPING_FAREWELL: Duration = Duration::from_secs(2);
+
 // Buffers the driver touches only under load, but may never give back.
 const _: () = assert!(RECEIVE_MESSAGES * RECEIVE_MESSAGE_LEN <= 1024 * 1024);
 const _: () = assert!(INTERFACE_READ_FRAMES * INTERFACE_FRAME_LEN_MAX <= 2 * 1024 * 1024);

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use zt_protocol::address::NetworkId;
 use zt_protocol::event::NetworkStatus;
 use zt_protocol::plan::{PlanChange, TunPlan};
+use zt_protocol::prefix::Prefix;
 use zt_protocol::settings::Settings;
 
 /// The plans of all joined networks.
@@ -50,6 +51,12 @@ impl Plans {
     /// Returns what the user allows a network, if it is joined.
     pub(crate) fn settings(&self, network: NetworkId) -> Option<&Settings> {
         self.0.get(&network).map(|planned| &planned.settings)
+    }
+
+    /// Returns the subnets of all networks.
+    pub(crate) fn subnets(&self) -> Vec<Prefix> {
+        let addresses = self.0.values().flat_map(|planned| &planned.status.addresses);
+        addresses.map(|&(address, bits)| Prefix { address, bits }).collect()
     }
 
     /// Returns the plan of a network, if it is joined.

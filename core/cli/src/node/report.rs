@@ -11,7 +11,7 @@ use zt_protocol::plan::{PlanChange, TunPlan};
 use zt_protocol::status::{Contact, PathExplanation, WorldStatus, WorldsStatus};
 use zt_runtime::{Event, Handle, Losses};
 
-use super::explanation;
+use super::{explanation, mapping};
 
 /// Tells the user.
 pub(super) struct Report {
@@ -171,6 +171,7 @@ fn to_json(me: Address, event: &Event) -> Option<Value> {
         Event::InterfaceLost(network) => {
             json!({ "event": "interface lost", "id": network.to_string() })
         }
+        Event::PortMapping(stands) => mapping::to_json(stands),
         _ => return None,
     };
     Some(object)
@@ -315,6 +316,7 @@ fn log_event(me: Address, event: &Event) {
         Event::InterfaceLost(network) => {
             log::warn!("network {network}: its interface is gone; restart to get it back");
         }
+        Event::PortMapping(stands) => mapping::log(stands),
         _ => {}
     }
 }
