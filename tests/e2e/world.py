@@ -8,7 +8,7 @@ import tempfile
 import time
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any, Callable, Dict, List
+from typing import Any, Callable, Collection, Dict, List
 
 HERE = Path(__file__).parent
 sys.path.append(str(HERE.parent / "interop"))
@@ -51,7 +51,7 @@ class Node:
 
     def start(self) -> None:
         """Starts it, the first time or again."""
-        self.speaker = self._world.speaker(
+        self.speaker = self._world.node(
             self._name, self.host, str(self._world.zt), "node", "--home", str(self.home), "--port", str(PORT),
             "--planet", str(self._world.planet), "--json", *self._options)
 
@@ -85,6 +85,7 @@ class World:
         self.zt = zt
         self._logs = logs
         self._stack = ExitStack()
+        self._nodes: Dict[str, Speaker] = {}
 
     def __enter__(self) -> World:
         self._logs.mkdir(parents=True, exist_ok=True)
@@ -155,6 +156,16 @@ class World:
         speaker = Speaker(name, host.command(*command), self._logs / f"{name}.log")
         self._stack.callback(speaker.stop)
         return speaker
+
+    def node(self, name: str, host: Host, *command: str) -> Speaker:
+        """Starts a node of ours on `host`, the first time or again, that ends with this world."""
+        self._nodes[name] = self.speaker(name, host, *command)
+        return self._nodes[name]
+
+    @property
+    def nodes(self) -> Collection[Speaker]:
+        """The nodes of ours that were started."""
+        return self._nodes.values()
 
     def program(self, host: Host, *arguments: str) -> Speaker:
         """Starts a person's program on `host`."""

@@ -40,6 +40,10 @@ class Speaker:
     def pid(self) -> int:
         return self._child.pid
 
+    @property
+    def has_ended(self) -> bool:
+        return self._child.poll() is not None
+
     def tell(self, **command: Any) -> None:
         """Sends the child one JSON object on a line of its standard input."""
         assert self._child.stdin is not None

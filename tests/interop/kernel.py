@@ -3,14 +3,15 @@
 Told by `agent.obey`
 
     {"do":"echo","ip":…,"port":N}                         {"event":"listening"}, and echoes what comes there by TCP
-    {"do":"exchange","ip":…,"port":N,"length":N}          {"event":"exchanged","ip":…,"bytes":…,"seconds":…}
+    {"do":"exchange","ip":…,"port":N,"length":N}          {"event":"exchanged","ip":…,"bytes":…,"why":…,"seconds":…}
     {"do":"connect","ip":…,"port":N,"within":S}           {"event":"connected","ip":…,"port":…,"ok":…}
     {"do":"receive","ip":…,"port":N,"group":…,…}          {"event":"receiving"}, then {"event":"datagram",…} for each
     {"do":"send","ip":…,"port":N,"text":…,"source":…,…}   nothing: sends UDP `times` times, `every` seconds apart
     {"do":"ping","ip":…,"within":S}                       {"event":"pong"} at the first reply, or {"event":"silence"}
     {"do":"watch","interface":…}                          {"event":"watching"}, then {"event":"frame",…} for each
 
-`exchange` has its bytes echoed by such a server and compares; `ping` sends ICMP echo.
+`exchange` has its bytes echoed by such a server and compares; `why` tells what was the matter if not all came back.
+`ping` sends ICMP echo.
 """
 from __future__ import annotations
 
@@ -48,6 +49,7 @@ class Kernel:
     def exchange(self, ip: str, port: int, length: int) -> None:
         """Sends and receives at the same time: both directions are full at once."""
         sent, received, started = os.urandom(length), bytearray(), time.monotonic()
+        why = "the connection ended or its bytes differ"
         try:
             with socket.create_connection((ip, port), timeout=30) as connection:
                 sender = threading.Thread(target=connection.sendall, args=(sent,), daemon=True)
@@ -56,9 +58,9 @@ class Kernel:
                     received += data
                 sender.join()
         except OSError as error:
-            say("error", why=str(error))
+            why = str(error)
         same = len(os.path.commonprefix([sent, bytes(received)]))
-        say("exchanged", ip=ip, bytes=same, seconds=round(time.monotonic() - started, 3))
+        say("exchanged", ip=ip, bytes=same, why=why, seconds=round(time.monotonic() - started, 3))
 
     def connect(self, ip: str, port: int, within: float) -> None:
         try:

@@ -101,14 +101,14 @@ class ReferenceNode:
         """Has `length` bytes echoed over one TCP connection, and compares."""
         started = time.monotonic()
         socket = self._connected(ip, port)
-        done = 0
+        done, why = 0, "no connection" if socket < 0 else "the connection ended or its bytes differ"
         while socket >= 0 and done < length:
             chunk = os.urandom(min(CHUNK, length - done))
             if not self._write(socket, chunk) or self._read(socket, len(chunk)) != chunk:
                 break
             done += len(chunk)
         self._zt.zts_close(socket)
-        say("exchanged", ip=ip, bytes=done, seconds=round(time.monotonic() - started, 3))
+        say("exchanged", ip=ip, bytes=done, why=why, seconds=round(time.monotonic() - started, 3))
 
     def connect(self, ip: str, port: int, within: float) -> None:
         """Says whether a TCP connection comes about in time."""

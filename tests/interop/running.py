@@ -8,13 +8,18 @@ import time
 import traceback
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Any, Callable, List, Optional, Sequence
+from typing import Any, Callable, Iterator, List, Optional, Sequence
+
+import symptoms
 
 Scenario = Callable[[Any], Optional[str]]
 """Does something in a world; returns what it measured, raises if something does not hold."""
 
 MakeWorld = Callable[[Optional[Path], Path], AbstractContextManager]
-"""Makes a world for a scenario from our command and the directory for its logs."""
+"""Makes a world for a scenario from our command and the directory for its logs; its `nodes` are those of ours."""
+
+LOG_LINES, COLUMNS = 12, 240
+"""How much is shown of each log of a scenario that failed."""
 
 
 def run(about: str, scenarios: Sequence[Scenario], world: MakeWorld, logs: Path, needs_zt: bool) -> int:
@@ -31,23 +36,35 @@ def run(about: str, scenarios: Sequence[Scenario], world: MakeWorld, logs: Path,
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     zt = arguments.zt and arguments.zt.resolve()
     chosen = [s for s in scenarios if not arguments.scenarios or s.__name__ in arguments.scenarios]
-    results: List[bool] = [passes(scenario, world, zt, logs / scenario.__name__) for scenario in chosen]
-    print(f"{results.count(True)} passed, {results.count(False)} failed")
-    return 0 if all(results) else 1
+    failed = [s.__name__ for s in chosen if not passes(s, world, zt, logs / s.__name__)]
+    print(f"{len(chosen) - len(failed)} passed, {len(failed)} failed", f"({', '.join(failed)})" if failed else "")
+    return 1 if failed else 0
 
 
 def passes(scenario: Scenario, world: MakeWorld, zt: Optional[Path], logs: Path) -> bool:
     """Runs one scenario and prints how it went, with what it measured."""
     name, started = scenario.__name__, time.monotonic()
+    seen: List[str] = []
     try:
         with world(zt, logs) as made:
-            measured = scenario(made)
+            try:
+                measured = scenario(made)
+            except Exception:
+                # In this order, as what nodes are asked for is in their logs afterwards.
+                logged = list(ends(logs))
+                seen = [*symptoms.told(made.nodes), *logged]
+                raise
     except Exception as error:
         print(f"FAIL {name} {time.monotonic() - started:.1f} s: {error}", flush=True)
         traceback.print_exc(file=sys.stdout)
-        for log in sorted(logs.glob("*.log")):
-            print(f"---- the end of {log}")
-            print("\n".join(log.read_text(errors="replace").splitlines()[-25:]), flush=True)
+        print(*(line[:COLUMNS] for line in seen), sep="\n", flush=True)
         return False
     print(f"ok {name} {time.monotonic() - started:.1f} s", f"({measured})" if measured else "", flush=True)
     return True
+
+
+def ends(logs: Path) -> Iterator[str]:
+    """The last lines of each log."""
+    for log in sorted(logs.glob("*.log")):
+        yield f"---- the end of {log}"
+        yield from log.read_text(errors="replace").splitlines()[-LOG_LINES:]

@@ -1,15 +1,14 @@
 """A world of ZeroTier nodes, ours and the reference's, that is gone without a trace afterwards."""
 from __future__ import annotations
 
-import os
-import signal
 import subprocess
 import sys
 import tempfile
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any, Callable, Dict, Iterable, List, Optional, Sequence, Set
+from typing import Any, Callable, Collection, Dict, Iterable, List, Optional, Sequence, Set
 
+import symptoms
 from agent import group_mac, is_ipv6
 from jsonlines import Event, Speaker
 from namespaces import Host, Internet
@@ -59,7 +58,10 @@ class Peer:
         """Has `length` bytes echoed by the peer at `ip`, over TCP; returns the seconds it took."""
         since = self.agent.mark()
         self.agent.tell(do="exchange", ip=ip, port=ECHO_PORT, length=length)
-        return _seconds(self.agent.wait("exchanged", within, lambda e: e["ip"] == ip, since), length)
+        event = self.agent.wait("exchanged", within, lambda e: e["ip"] == ip, since)
+        assert event["bytes"] == length, \
+            f"{self.host.name}: {event['bytes']} of {length} bytes came back from {ip}: {event['why']}"
+        return float(event["seconds"])
 
     def reached(self, ip: str, ports: Iterable[int], within: float = REACHED_SECONDS) -> Set[int]:
         """The ports of `ip` to which a TCP connection from it comes about in time."""
@@ -100,11 +102,6 @@ def _is_ready(network: str) -> Any:
     return lambda e: e["id"] == network and e["status"].upper() == "OK" and e["addresses"]
 
 
-def _seconds(event: Event, length: int) -> float:
-    assert event["bytes"] == length, f"{event['bytes']} of {length} bytes came back from {event['ip']}"
-    return float(event["seconds"])
-
-
 class Reference(Peer):
     """A reference node."""
 
@@ -141,7 +138,7 @@ class Ours(Peer):
 
     def start(self) -> None:
         """Starts it, the first time or again, with the home directory that it has."""
-        self.speaker = self._world.speaker(self._name, self.host, *self._command)
+        self.speaker = self._world.node(self._name, self.host, *self._command)
 
     @property
     def agent(self) -> Speaker:
@@ -173,9 +170,7 @@ class Ours(Peer):
 
     def dropped(self, reason: str) -> int:
         """How many frames or packets it has dropped for a reason, by the reason's name."""
-        since = self.speaker.mark()
-        os.kill(self.speaker.pid, signal.SIGUSR1)
-        return int(self.speaker.wait("drops", 5, since=since)["reasons"].get(reason, 0))
+        return int(symptoms.drops(self.speaker)["reasons"].get(reason, 0))
 
     def resident_megabytes(self) -> float:
         status = Path(f"/proc/{self.speaker.pid}/status").read_text()
@@ -217,6 +212,7 @@ class World:
         self._stack = ExitStack()
         self._hosts: Dict[str, Host] = {}
         self._kernels: Dict[Host, Speaker] = {}
+        self._nodes: Dict[str, Speaker] = {}
 
     def __enter__(self) -> World:
         self._logs.mkdir(parents=True, exist_ok=True)
@@ -257,6 +253,16 @@ class World:
         speaker = Speaker(name, host.command(*command), self._logs / f"{name}.log")
         self._stack.callback(speaker.stop)
         return speaker
+
+    def node(self, name: str, host: Host, *command: str) -> Speaker:
+        """Starts a node of ours on `host`, the first time or again, that ends with this world."""
+        self._nodes[name] = self.speaker(name, host, *command)
+        return self._nodes[name]
+
+    @property
+    def nodes(self) -> Collection[Speaker]:
+        """The nodes of ours that were started."""
+        return self._nodes.values()
 
     def kernel(self, host: Host) -> Speaker:
         """What sends and receives by the kernel of `host`; started at the first call."""

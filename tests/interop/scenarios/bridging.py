@@ -6,6 +6,12 @@ from network import IPV6_POOL, MEGABYTE, PrivateNetwork
 from world import Ours, Peer, World
 
 LAN_IP, LAN_IP6 = "10.77.0.200", "fd77::200"
+LAN_MAC = "00:00:5e:00:53:01"
+"""As manufacturers give them, here out of the range for examples (RFC 7042 §2.1.1).
+
+One that the kernel draws begins like those of the network's members in one case of 64, and is then
+taken for one of a member that does not exist (spec 03 §1.1, §9.3).
+"""
 
 
 class Bystander(Peer):
@@ -45,7 +51,7 @@ def tap_bridged_to_a_lan(world: World) -> None:
 def connect_to_lan(world: World, bridge: Ours) -> Bystander:
     """Puts the TAP into a bridge of the kernel, with a cable to a host that is returned."""
     lan = Bystander(world, "lan")
-    lan.host.run("ip", "link", "add", "lan0", "type", "veth",
+    lan.host.run("ip", "link", "add", "lan0", "address", LAN_MAC, "type", "veth",
                  "peer", "name", "to-lan", "netns", str(bridge.speaker.pid))
     lan.host.run("ip", "address", "add", f"{LAN_IP}/24", "dev", "lan0")
     lan.host.run("ip", "address", "add", f"{LAN_IP6}/64", "dev", "lan0", "nodad")
