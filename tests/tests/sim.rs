@@ -8,6 +8,7 @@ mod sim {
     mod bootstrap;
     mod bridge;
     mod chaos;
+    mod conditions;
     mod crowd;
     mod days;
     mod determinism;

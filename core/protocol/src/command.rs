@@ -3,6 +3,7 @@
 use core::net::SocketAddr;
 
 use crate::address::{Address, MoonId, MulticastGroup, NetworkId};
+use crate::endpoint::SocketId;
 use crate::fingerprint::Expected;
 use crate::transmit::PortMode;
 use crate::world::{World, WorldRefused};
@@ -68,6 +69,14 @@ pub enum Command {
     /// The machine's own physical addresses, with the port peers reach them at: what
     /// PUSH_DIRECT_PATHS offers. Replaces the previous list.
     LocalAddresses(Vec<SocketAddr>),
+    /// Do without these sockets, which are gone, and without every path from them. Peers that were
+    /// reached by one are looked for from all others at once.
+    SocketsClosed(Vec<SocketId>),
+    /// Trust no path until it has answered again, and try all of them at once: the machine may be
+    /// in another network. Roots are greeted as if the node had just started.
+    NetworkChanged,
+    /// Go by what the machine's network is like, until told otherwise.
+    SetConditions(Conditions),
     /// Remember a peer saved under [`StoreKey::Peer`](crate::event::StoreKey::Peer).
     LoadPeer(Vec<u8>),
     /// Take in a network this node controls: the JSON saved under
@@ -90,6 +99,32 @@ pub enum Command {
     },
     /// Save everything that is saved at shutdown: known peers.
     Flush,
+}
+
+/// What the machine's network is like, as the host knows it and the node cannot.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Conditions {
+    /// Traffic is counted: the node sends what keeps it reachable and nothing to be better off.
+    ///
+    /// Of the roots, the best is probed each 25 s, the others each 225 s. The path to a peer is
+    /// kept open while the two use it and a minute longer, and no second path is, nor looked for.
+    /// A peer that is relayed is still looked for, for a direct path costs no more than a relay.
+    pub metered: bool,
+    /// Traffic or the radio costs more than elsewhere, in money or power. Means the same to the
+    /// node as `metered`; hosts say whichever word their system has.
+    pub expensive: bool,
+    /// There is no network. The node sends nothing, takes nothing in and never wants to be woken;
+    /// what is given to it is dropped as `offline`. When this ends it does as for
+    /// [`Command::NetworkChanged`].
+    pub offline: bool,
+}
+
+impl Conditions {
+    /// Returns whether the node sends no more than it must.
+    #[must_use]
+    pub const fn is_costly(self) -> bool {
+        self.metered || self.expensive
+    }
 }
 
 /// Why a command was refused. Nothing has changed.

@@ -148,6 +148,8 @@ rejections! {
     Full = "full", "a bounded table or queue is full";
     /// The driver has no room for more datagrams.
     TransmitFull = "transmit_full", "the driver has no room for more datagrams";
+    /// The host said that there is no network.
+    Offline = "offline", "the host said that there is no network";
 }
 
 /// How many times each [`Rejected`] happened.

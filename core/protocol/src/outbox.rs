@@ -155,6 +155,14 @@ impl Outbox {
         self.packets.push_back(Outgoing { to, verb, body, route: Route::Best, seal: Seal::Peer });
     }
 
+    /// Drops the next thing that would be sent; returns whether there was any.
+    pub fn discard_next(&mut self) -> bool {
+        self.packets.pop_front().is_some()
+            || self.frames.pop_front().is_some()
+            || self.whois.pop_front().is_some()
+            || self.punches.pop_front().is_some()
+    }
+
     /// Sends `body` to `to` on `path`.
     pub fn send_on(&mut self, path: Path, to: Address, verb: Verb, body: Vec<u8>) {
         let route = Route::Direct(path);

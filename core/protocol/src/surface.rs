@@ -80,6 +80,11 @@ impl Surface {
         self.reports.retain(|_, report| report.is_current(now));
     }
 
+    /// Forgets what was seen of these sockets, which are gone.
+    pub fn close(&mut self, closed: &[SocketId]) {
+        self.reports.retain(|reporter, _| !closed.contains(&reporter.path.local));
+    }
+
     /// Returns the addresses this node was seen at lately, in ascending order.
     #[must_use]
     pub fn addresses(&self, now: Instant) -> BTreeSet<SocketAddr> {

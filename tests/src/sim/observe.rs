@@ -140,6 +140,13 @@ impl World {
         self.internet.arrived.get(&(a, b)).copied().unwrap_or(0)
     }
 
+    /// Returns how many datagrams of `node` arrived anywhere.
+    #[must_use]
+    pub fn datagrams_from(&self, node: NodeId) -> u64 {
+        let arrived = self.internet.arrived.iter();
+        arrived.filter(|((from, _), _)| *from == node).map(|(_, count)| count).sum()
+    }
+
     /// Returns how many datagrams arrived at `node`, whoever sent them.
     #[must_use]
     pub fn arrivals(&self, node: NodeId) -> u64 {

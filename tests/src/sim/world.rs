@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use zt_protocol::address::{Address, NetworkId};
+use zt_protocol::command::Conditions;
 use zt_protocol::endpoint::{Path, SocketId};
 use zt_protocol::event::StoreKey;
 use zt_protocol::node::Command;
@@ -281,11 +282,26 @@ impl World {
         self.tell_addresses(node);
     }
 
+    /// Moves `node` to another public address without telling it.
+    pub fn move_silently(&mut self, node: NodeId) {
+        self.internet.attach(node);
+    }
+
     /// Moves `node` behind a translator of its own.
     pub fn roam_behind(&mut self, node: NodeId, nat: Nat) {
         let lan = self.internet.new_lan(nat);
         self.internet.attach_to_lan(node, lan);
         self.tell_addresses(node);
+    }
+
+    /// Tells `node` what its network is like; does nothing else to it.
+    pub fn set_conditions(&mut self, node: NodeId, conditions: Conditions) {
+        self.command(node, Command::SetConditions(conditions));
+    }
+
+    /// Tells `node` that it may be in another network.
+    pub fn hint_change(&mut self, node: NodeId) {
+        self.command(node, Command::NetworkChanged);
     }
 
     fn tell_addresses(&mut self, node: NodeId) {

@@ -178,6 +178,19 @@ impl Control {
                 self.peers.set_local_addresses(addresses);
                 Ok(())
             }
+            Command::SocketsClosed(closed) => {
+                self.surface.close(&closed);
+                self.peers.close_sockets(ctx, &self.roots, &closed);
+                Ok(())
+            }
+            Command::NetworkChanged => {
+                self.peers.network_changed(ctx, &self.roots);
+                Ok(())
+            }
+            Command::SetConditions(conditions) => {
+                self.peers.set_conditions(ctx, &self.roots, conditions);
+                Ok(())
+            }
             Command::LoadPeer(record) => self
                 .peers
                 .load(ctx, &self.roots, &record)
@@ -237,6 +250,20 @@ impl Control {
 
     pub(super) const fn tables(&self) -> &Tables {
         &self.shared.tables
+    }
+
+    /// Returns whether the node shall do nothing, for there is no network.
+    pub(super) const fn is_parked(&self) -> bool {
+        self.peers.is_parked()
+    }
+
+    /// Refuses, and counts, what there is no network for.
+    pub(super) const fn check_network(&mut self) -> Result<(), Rejected> {
+        if self.is_parked() {
+            self.count(Rejected::Offline);
+            return Err(Rejected::Offline);
+        }
+        Ok(())
     }
 
     pub(super) const fn count(&mut self, rejected: Rejected) {

@@ -124,6 +124,7 @@ impl Node {
         transmit: &mut impl Transmit,
         sink: &mut impl FrameSink,
     ) -> Result<(), Rejected> {
+        self.control.check_network()?;
         self.control.allowances.earn(path.remote, datagram.len());
         let tables = self.control.tables();
         let outcome = match self.intake.take(tables, now, path, datagram, transmit) {
@@ -148,6 +149,7 @@ impl Node {
         transmit: &mut impl Transmit,
         sink: &mut impl FrameSink,
     ) -> Result<(), Rejected> {
+        self.control.check_network()?;
         let outcome = self.control.host_frame(now, network, frame, transmit);
         self.settle(now, transmit, sink);
         outcome.inspect_err(|rejected| self.control.count(*rejected))
@@ -167,6 +169,7 @@ impl Node {
         transmit: &mut impl Transmit,
         sink: &mut impl FrameSink,
     ) -> Result<(), Rejected> {
+        self.control.check_network()?;
         let outcome = self.control.host_packet(now, network, packet, transmit);
         self.settle(now, transmit, sink);
         outcome.inspect_err(|rejected| self.control.count(*rejected))
@@ -181,6 +184,9 @@ impl Node {
         transmit: &mut impl Transmit,
         sink: &mut impl FrameSink,
     ) {
+        if self.control.is_parked() {
+            return;
+        }
         for _ in 0..self.intake.expire(now) {
             self.control.count(Rejected::ReassemblyOverflow);
         }
@@ -219,6 +225,9 @@ impl Node {
     /// only a datagram, a frame or a command can change anything.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Wakeup> {
+        if self.control.is_parked() {
+            return None;
+        }
         let reassembly = self.intake.poll_timeout().map(|at| Wakeup { at, why: "reassembly" });
         reassembly.into_iter().chain(self.control.poll_timeout()).min()
     }

@@ -32,7 +32,9 @@ impl Control {
     ) {
         for _ in 0..DISPATCH_STEPS_MAX {
             let out = &mut self.shared.out;
-            let outcome = if let Some(packet) = out.packets.pop_front() {
+            let outcome = if self.peers.is_parked() && out.discard_next() {
+                Err(Rejected::Offline)
+            } else if let Some(packet) = out.packets.pop_front() {
                 self.send(now, packet, transmit, sink)
             } else if let Some(address) = out.whois.pop_front() {
                 if self.knows(now, address) { Ok(()) } else { self.ask_who_is(now, address) }
@@ -46,7 +48,10 @@ impl Control {
             } else if let Some(path) = out.punches.pop_front() {
                 transmit.send_short_lived(path, PUNCH_HOPS, &self.shared.rng.bytes::<4>());
                 Ok(())
-            } else if self.whois.has_outgoing() && self.flush_waiting(now, transmit) {
+            } else if !self.peers.is_parked()
+                && self.whois.has_outgoing()
+                && self.flush_waiting(now, transmit)
+            {
                 Ok(())
             } else {
                 return;

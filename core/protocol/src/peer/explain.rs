@@ -8,6 +8,7 @@ use crate::address::Address;
 use crate::fastpath::tables::Tables;
 use crate::peer::leads::Lead;
 use crate::peer::path::Known;
+use crate::peer::surroundings::Pace;
 use crate::peer::{Peer, Peers};
 use crate::roots::Roots;
 use crate::status::{Candidate, Mapping, NamedBy, Outcome, PathExplanation, Reason};
@@ -35,9 +36,9 @@ impl Peers {
         let mapping = [false, true].map(|is_ipv6| surface.mapping(now, is_ipv6));
         let candidates = peer.candidates(now);
         let reason = peer.reason(now, self.is_online(now, roots), mapping, &candidates);
-        let probes = peer.paths.next_probe(now).filter(|_| peer.is_active(now));
+        let probe = peer.next_heartbeat(now, Pace::of(self.conditions));
         let retries = peer.leads.iter().filter_map(Lead::next);
-        let next_try = retries.chain(probes).filter(|&at| at > now).min();
+        let next_try = retries.chain(probe).filter(|&at| at > now).min();
         Some(PathExplanation {
             address,
             reason,

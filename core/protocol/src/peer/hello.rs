@@ -31,8 +31,13 @@ const WORLDS_LEN_MAX: usize = PACKET_LEN_MAX - HEADER_LEN - 43;
 /// Sends HELLO to the physical address `remote`, from all sockets: which of them reaches it is
 /// what a HELLO finds out.
 pub(super) fn greet(ctx: &mut Ctx<'_>, roots: &Roots, to: Address, remote: SocketAddr) {
-    let body = write(ctx, roots, remote);
-    ctx.out.send_on(Path::from_all(remote), to, Verb::Hello, body);
+    greet_on(ctx, roots, to, Path::from_all(remote));
+}
+
+/// Sends HELLO on one path.
+pub(super) fn greet_on(ctx: &mut Ctx<'_>, roots: &Roots, to: Address, path: Path) {
+    let body = write(ctx, roots, path.remote);
+    ctx.out.send_on(path, to, Verb::Hello, body);
 }
 
 /// Returns the body of a HELLO to `remote`.

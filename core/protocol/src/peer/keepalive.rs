@@ -15,6 +15,7 @@ use crate::event::{Event, IdentitySource};
 use crate::limits::SILENT_PEERS_MAX;
 use crate::outbox::Ctx;
 use crate::peer::record::save;
+use crate::peer::surroundings::Pace;
 use crate::peer::{ACTIVITY, Peer, Peers, hello};
 use crate::roots::Roots;
 use crate::surface::Surface;
@@ -22,9 +23,6 @@ use crate::time::Instant;
 
 /// What is not urgent happens at multiples of this.
 const GRID: Duration = Duration::from_secs(5);
-
-/// How often a peer that is kept alive is greeted, so that both sides learn of changes.
-const GREETING: Duration = Duration::from_secs(60);
 
 /// How often a peer that is always wanted but has no path is greeted through a root.
 const RELAYED_GREETING: Duration = Duration::from_secs(28);
@@ -90,13 +88,15 @@ impl Schedule {
 impl Peer {
     /// Returns when a peer that is no root next wants something: to be probed, to lose a path, to
     /// fall asleep.
-    fn next_due(&self, now: Instant, is_wanted: bool) -> Instant {
+    fn next_due(&self, now: Instant, pace: Pace, is_wanted: bool) -> Instant {
         let asleep = self.silent_since() + ACTIVITY;
         let asleep = if self.is_asleep { Instant::FAR_FUTURE } else { asleep };
         let expiry = self.selected.and_then(|path| self.paths.expiry_of(path));
-        let probe = if (is_wanted || self.is_active(now)) && self.paths.any_unexpired(now) {
-            let greeting = self.greeted.map_or(now, |greeted| greeted + GREETING);
-            self.paths.next_probe(now).map(|heartbeat| heartbeat.min(greeting))
+        let is_kept = is_wanted || self.is_active(now, pace);
+        let probe = if is_kept && self.paths.any_unexpired(now) {
+            let greeting = self.greeted.map_or(now, |greeted| greeted + pace.greeting);
+            let heartbeat = self.paths.next_probe(now, pace.heartbeat, self.kept_open(pace));
+            Some(heartbeat.map_or(greeting, |heartbeat| heartbeat.min(greeting)))
         } else if is_wanted {
             Some(self.greeted.map_or(now, |greeted| greeted + RELAYED_GREETING))
         } else {
@@ -105,8 +105,20 @@ impl Peer {
         [expiry, probe].into_iter().flatten().fold(asleep, Instant::min)
     }
 
+    /// Returns when a peer in use is next probed on a path that is kept open.
+    pub(super) fn next_heartbeat(&self, now: Instant, pace: Pace) -> Option<Instant> {
+        let next = self.paths.next_probe(now, pace.heartbeat, self.kept_open(pace));
+        next.filter(|_| self.is_active(now, pace))
+    }
+
+    /// Returns which paths are kept open.
+    fn kept_open(&self, pace: Pace) -> impl Fn(Path) -> bool + use<> {
+        let selected = self.selected;
+        move |path| pace.alternatives || selected.is_none() || selected == Some(path)
+    }
+
     /// Returns when a root next wants to be probed.
-    fn next_probe(&self, now: Instant, is_best: bool, is_online: bool) -> Instant {
+    fn next_probe(&self, now: Instant, pace: Pace, is_best: bool, is_online: bool) -> Instant {
         let (Some(probed), Some(greeted)) = (self.probed, self.greeted) else { return now };
         if self.is_failing() || !self.paths.any_unexpired(now) {
             let longest = if is_online { RETRY_ONLINE } else { RETRY_OFFLINE };
@@ -116,9 +128,10 @@ impl Peer {
         if self.unanswered > 0 {
             return probed + ANSWER;
         }
-        let heartbeat = self.paths.next_probe(now).filter(|_| is_best);
+        let heartbeat = self.paths.next_probe(now, pace.heartbeat, self.kept_open(pace));
+        let heartbeat = heartbeat.filter(|_| is_best);
         let reliance = self.relied_on.map(|since| since + RELIANCE);
-        [heartbeat, reliance].into_iter().flatten().fold(greeted + GREETING, Instant::min)
+        [heartbeat, reliance].into_iter().flatten().fold(greeted + pace.greeting, Instant::min)
     }
 
     /// Returns whether a root owes this node an answer, so that the next probe cannot wait.
@@ -193,9 +206,10 @@ impl Peers {
     /// Probes the roots that are due.
     fn look_after_roots(&mut self, ctx: &mut Ctx<'_>, roots: &Roots) {
         let best = ctx.tables.upstream.map(|(address, _)| address);
+        let pace = Pace::of(self.conditions);
         for (&address, endpoints) in roots.upstreams() {
             let Some(peer) = self.peers.get(&address) else { continue };
-            if peer.next_probe(ctx.now, best == Some(address), self.is_online) <= ctx.now {
+            if peer.next_probe(ctx.now, pace, best == Some(address), self.is_online) <= ctx.now {
                 self.contact_root(ctx, roots, address, endpoints);
                 self.refresh(ctx, roots, address);
             }
@@ -206,9 +220,10 @@ impl Peers {
     /// Works out when the next root is due.
     pub(super) fn schedule_upstreams(&mut self, ctx: &Ctx<'_>, roots: &Roots) {
         let best = ctx.tables.upstream.map(|(address, _)| address);
+        let pace = Pace::of(self.conditions);
         let due = roots.upstreams().keys().filter_map(|address| {
             let peer = self.peers.get(address)?;
-            let due = peer.next_probe(ctx.now, best == Some(*address), self.is_online);
+            let due = peer.next_probe(ctx.now, pace, best == Some(*address), self.is_online);
             let is_urgent = due <= ctx.now || peer.owes_answer() && due < ctx.now + GRID;
             Some(if is_urgent { due } else { self.schedule.aligned(due) })
         });
@@ -224,15 +239,17 @@ impl Peers {
         address: Address,
         endpoints: &[SocketAddr],
     ) {
-        let now = ctx.now;
+        let (now, pace) = (ctx.now, Pace::of(self.conditions));
         let Some(peer) = self.peers.get_mut(&address) else { return };
-        let greets = peer.is_failing()
-            || !peer.paths.any_unexpired(now)
-            || now.is_due(peer.greeted, GREETING);
+        let is_sought = peer.is_failing() || !peer.paths.any_unexpired(now);
+        let greets = is_sought || now.is_due(peer.greeted, pace.greeting);
         if peer.paths.any_unexpired(now) {
             peer.paths.expire(now);
         }
-        let paths = peer.paths.take_probes(now, greets || peer.owes_answer());
+        let all = greets || peer.owes_answer();
+        let kept_open = peer.kept_open(pace);
+        let is_of_interest = |path| is_sought || peer.unanswered > 0 || kept_open(path);
+        let paths = peer.paths.take_probes(now, pace.heartbeat, all, is_of_interest);
         peer.relied_on = None;
         peer.probed = Some(now);
         peer.unanswered = peer.unanswered.saturating_add(1);
@@ -240,7 +257,7 @@ impl Peers {
             peer.greeted = Some(now);
         }
         self.probe_all(ctx, roots, address, &paths, greets);
-        if greets {
+        if greets && (is_sought || pace.alternatives) {
             self.greet_endpoints(ctx, roots, address, &paths, endpoints);
         }
     }
@@ -272,9 +289,10 @@ impl Peers {
 
     /// Looks after every peer that is due and is no root.
     fn look_after_peers(&mut self, ctx: &mut Ctx<'_>, roots: &Roots) {
+        let pace = Pace::of(self.conditions);
         let is_due = |(address, peer): &(&Address, &Peer)| {
             let is_wanted = self.schedule.wanted.contains(address);
-            !roots.is_upstream(**address) && peer.next_due(ctx.now, is_wanted) <= ctx.now
+            !roots.is_upstream(**address) && peer.next_due(ctx.now, pace, is_wanted) <= ctx.now
         };
         let due: Vec<Address> = self.peers.iter().filter(is_due).map(|(a, _)| *a).collect();
         for address in due {
@@ -286,8 +304,9 @@ impl Peers {
             self.schedule.wanted.iter().filter(is_unknown).copied().collect();
 
         let peers = self.peers.iter().filter(|(address, _)| !roots.is_upstream(**address));
-        let next = peers
-            .map(|(address, peer)| peer.next_due(ctx.now, self.schedule.wanted.contains(address)));
+        let next = peers.map(|(address, peer)| {
+            peer.next_due(ctx.now, pace, self.schedule.wanted.contains(address))
+        });
         let next = next.chain(unknown.first().map(|_| ctx.now)).min();
         ctx.out.whois.extend(unknown);
         let next = next.filter(|&next| next < Instant::FAR_FUTURE);
@@ -296,22 +315,23 @@ impl Peers {
 
     /// Keeps a peer's paths open if it is in use, and has it saved if it has fallen silent.
     fn look_after(&mut self, ctx: &mut Ctx<'_>, roots: &Roots, address: Address) {
-        let now = ctx.now;
+        let (now, pace) = (ctx.now, Pace::of(self.conditions));
         let is_wanted = self.schedule.wanted.contains(&address);
         let Some(peer) = self.peers.get_mut(&address) else { return };
         if !peer.is_asleep && now.since(peer.silent_since()) >= ACTIVITY {
             peer.is_asleep = true;
             save(ctx, address, peer);
         }
-        if is_wanted || peer.is_active(now) {
+        if is_wanted || peer.is_active(now, pace) {
             peer.paths.expire(now);
             let has_path = peer.paths.any_unexpired(now);
-            let period = if has_path { GREETING } else { RELAYED_GREETING };
+            let period = if has_path { pace.greeting } else { RELAYED_GREETING };
             let greets = now.is_due(peer.greeted, period);
             if greets {
                 peer.greeted = Some(now);
             }
-            let paths = peer.paths.take_probes(now, greets);
+            let kept_open = peer.kept_open(pace);
+            let paths = peer.paths.take_probes(now, pace.heartbeat, greets, kept_open);
             self.probe_all(ctx, roots, address, &paths, greets);
             if is_wanted && greets && !has_path {
                 greet_through_root(ctx, roots, address);
@@ -329,7 +349,11 @@ impl Peers {
         paths: &[Path],
         greets: bool,
     ) {
-        if greets {
+        if greets && !Pace::of(self.conditions).alternatives {
+            for &path in paths {
+                hello::greet_on(ctx, roots, address, path);
+            }
+        } else if greets {
             // HELLO leaves from all sockets, so that paths that differ in the socket share one.
             for remote in BTreeSet::from_iter(paths.iter().map(|path| path.remote)) {
                 hello::greet(ctx, roots, address, remote);

@@ -8,10 +8,11 @@ use core::time::Duration;
 use std::collections::{BTreeSet, VecDeque};
 
 use crate::address::Address;
-use crate::endpoint::Path;
+use crate::endpoint::{Path, SocketId};
 use crate::limits::{LEADS_PER_PEER_MAX, PROBES_PER_LEAD_MAX};
 use crate::outbox::Ctx;
 use crate::peer::Peers;
+use crate::peer::surroundings::Pace;
 use crate::roots::Roots;
 use crate::status::NamedBy;
 use crate::time::Instant;
@@ -65,6 +66,13 @@ impl Leads {
 
     fn next(&self) -> Option<Instant> {
         self.0.iter().filter_map(Lead::next).min()
+    }
+
+    /// Follows leads that named one of these sockets, which are gone, from all others.
+    pub(super) fn close(&mut self, closed: &[SocketId]) {
+        for lead in self.0.iter_mut().filter(|lead| closed.contains(&lead.path.local)) {
+            lead.path.local = SocketId::ALL;
+        }
     }
 
     /// Returns since when there are any.
@@ -130,6 +138,9 @@ impl Peers {
         named_by: NamedBy,
     ) {
         let Some(peer) = self.peers.get_mut(&to) else { return };
+        if peer.selected.is_some() && !Pace::of(self.conditions).alternatives {
+            return;
+        }
         if peer.leads.add(ctx.now, path, named_by) {
             self.retries.0.extend(peer.leads.next().map(|next| (next, to)));
             self.attempt(ctx, roots, to, path);

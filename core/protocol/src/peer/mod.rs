@@ -17,6 +17,7 @@
 //! - `strangers`: what those cost who are not known yet,
 //! - `upstream`: which root is the best, and who is asked for moons,
 //! - `registration`: whether roots take this node for the holder of its address,
+//! - `surroundings`: what the host says about the machine's networks,
 //! - [`gates`]: how often others may make this node work.
 //!
 //! Source: spec 02 §3, §4.
@@ -36,6 +37,7 @@ mod record;
 mod registration;
 mod reliance;
 mod strangers;
+mod surroundings;
 #[cfg(test)]
 mod tests;
 mod upstream;
@@ -46,6 +48,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::address::Address;
+use crate::command::Conditions;
 use crate::endpoint::{Path, is_usable_endpoint};
 use crate::error::Rejected;
 use crate::event::Event;
@@ -68,6 +71,7 @@ use crate::peer::record::save;
 use crate::peer::registration::Registration;
 use crate::peer::reliance::{Evidence, Watches};
 use crate::peer::strangers::Strangers;
+use crate::peer::surroundings::Pace;
 use crate::pins::Pins;
 use crate::roots::Roots;
 use crate::status::PeerStatus;
@@ -157,8 +161,9 @@ impl Peer {
         self.heard.unwrap_or(self.known_since)
     }
 
-    fn is_active(&self, now: Instant) -> bool {
-        self.busy.is_some_and(|busy| now.since(busy) < ACTIVITY)
+    /// Returns whether the path to the peer is kept open, for it is in use.
+    fn is_active(&self, now: Instant, pace: Pace) -> bool {
+        self.busy.is_some_and(|busy| now.since(busy) < pace.activity)
     }
 
     fn is_trusted(&self, now: Instant) -> bool {
@@ -190,6 +195,7 @@ pub struct Peers {
     answers: Budget,
     probes: Budget,
     is_online: bool,
+    conditions: Conditions,
 }
 
 impl Peers {
@@ -214,6 +220,7 @@ impl Peers {
             answers: Budget::new(ANSWERS_PER_SECOND, ANSWERS_AT_ONCE),
             probes: Budget::new(PROBES_PER_SECOND, PROBES_AT_ONCE),
             is_online: false,
+            conditions: Conditions { metered: false, expensive: false, offline: false },
         }
     }
 
@@ -284,7 +291,7 @@ impl Peers {
             self.schedule.wake(ctx.now + ACTIVITY);
         }
         if rx.verb.is_nontrivial() {
-            if !peer.is_active(ctx.now) {
+            if !peer.is_active(ctx.now, Pace::of(self.conditions)) {
                 self.schedule.wake(ctx.now);
             }
             peer.busy = Some(ctx.now);
@@ -329,6 +336,7 @@ impl Peers {
             Arrival::Redundant => self.suspect(ctx.now, rx.from, Some(rx.path)),
             Arrival::Learned => {
                 self.schedule.wake(ctx.now);
+                self.suspect_move(ctx, rx.from);
                 self.pay_worlds(ctx, roots, rx);
             }
             Arrival::Unconfirmed => self.confirm(ctx, roots, rx),

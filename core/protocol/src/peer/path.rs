@@ -5,10 +5,10 @@
 //!
 //! Source: spec 02 §4.1, §4.3, §4.6.
 
-use core::net::IpAddr;
+use core::net::{IpAddr, SocketAddr};
 use core::time::Duration;
 
-use crate::endpoint::{Path, Scope};
+use crate::endpoint::{Path, Scope, SocketId};
 use crate::limits::PATHS_PER_PEER_MAX;
 use crate::time::Instant;
 
@@ -133,10 +133,11 @@ impl Known {
         self.unanswered = self.unanswered.saturating_add(1);
     }
 
-    /// Returns when the path wants the next probe.
-    fn next_probe(&self) -> Instant {
+    /// Returns when the path wants the next probe, a `heartbeat` after the last if that was
+    /// answered.
+    fn next_probe(&self, heartbeat: Duration) -> Instant {
         let is_repeated = self.unanswered > 0 && !self.is_failing();
-        self.probed + if is_repeated { REPEAT } else { HEARTBEAT }
+        self.probed + if is_repeated { REPEAT } else { heartbeat }
     }
 
     /// Returns how bad the path is: the smaller, the better (spec 02 §4.6).
@@ -246,11 +247,19 @@ impl Paths {
         }
     }
 
-    /// Returns the usable paths that want a probe, or all of them, and takes it as sent.
-    pub fn take_probes(&mut self, now: Instant, all: bool) -> Vec<Path> {
+    /// Returns the usable paths among those `of_interest` that want a probe, or all of them, and
+    /// takes it as sent.
+    pub fn take_probes(
+        &mut self,
+        now: Instant,
+        heartbeat: Duration,
+        all: bool,
+        of_interest: impl Fn(Path) -> bool,
+    ) -> Vec<Path> {
         let usable = self.known.iter_mut().filter(|known| known.is_unexpired(now));
         usable
-            .filter(|known| all || known.next_probe() <= now)
+            .filter(|known| of_interest(known.path))
+            .filter(|known| all || known.next_probe(heartbeat) <= now)
             .map(|known| {
                 known.ask(now);
                 known.has_failed |= known.unanswered > UNANSWERED_MAX;
@@ -288,6 +297,12 @@ impl Paths {
                 known.path
             })
             .collect()
+    }
+
+    /// Forgets every path from one of these sockets; returns where those led.
+    pub fn close(&mut self, closed: &[SocketId]) -> Vec<SocketAddr> {
+        let lost = self.known.extract_if(.., |known| closed.contains(&known.path.local));
+        lost.map(|known| known.path.remote).collect()
     }
 
     /// Forgets paths that have expired.
@@ -339,10 +354,16 @@ impl Paths {
         Some(self.find(path)?.heard? + EXPIRY)
     }
 
-    /// Returns when the next usable path wants a probe.
+    /// Returns when the next usable path among those `of_interest` wants a probe.
     #[must_use]
-    pub fn next_probe(&self, now: Instant) -> Option<Instant> {
-        self.unexpired(now).map(Known::next_probe).min()
+    pub fn next_probe(
+        &self,
+        now: Instant,
+        heartbeat: Duration,
+        of_interest: impl Fn(Path) -> bool,
+    ) -> Option<Instant> {
+        let interesting = self.unexpired(now).filter(|known| of_interest(known.path));
+        interesting.map(|known| known.next_probe(heartbeat)).min()
     }
 }
 
@@ -498,7 +519,7 @@ mod tests {
         let mut paths = known(&["5.3.0.1:9993"]);
         let mut probed = Vec::new();
         for second in 0..60 {
-            if !paths.take_probes(at(second * 1_000), false).is_empty() {
+            if !paths.take_probes(at(second * 1_000), HEARTBEAT, false, |_| true).is_empty() {
                 probed.push((second, paths.selected(at(second * 1_000)).is_some()));
             }
         }

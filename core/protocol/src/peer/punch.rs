@@ -159,7 +159,8 @@ impl Peers {
 
     /// Replaces the machine's own addresses, with the ports peers reach it at.
     ///
-    /// If they differ from before, the machine may have moved, so everybody is greeted again.
+    /// If they differ from before, the machine may have moved, so everybody is greeted again, and
+    /// told where it is when heard next.
     pub fn set_local_addresses(&mut self, addresses: Vec<SocketAddr>) {
         let mut addresses = BTreeSet::from_iter(addresses);
         addresses.retain(|address| is_usable_endpoint(address.ip()));
@@ -168,7 +169,7 @@ impl Peers {
         }
         self.local_addresses = addresses;
         for peer in self.peers.values_mut() {
-            peer.greeted = None;
+            (peer.greeted, peer.told) = (None, None);
         }
         self.schedule.wake_now();
     }

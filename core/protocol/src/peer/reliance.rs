@@ -11,6 +11,9 @@
 //! | one `PATIENCE` more                       | a rival port may take its place     |
 //! | six `PATIENCE` more                       | it is given up until it is heard    |
 //!
+//! A peer that moves proves a path from where it is by then. If it does so while frames are sent to
+//! it on another, that one is probed at once.
+//!
 //! The watch costs a frame one store, and a wakeup for as long as frames flow.
 
 use core::time::Duration;
@@ -69,6 +72,8 @@ pub(super) struct Evidence {
     /// The port of the same host the peer sends from instead; `None` if it sends through a root, as
     /// if it had given the path up.
     rival: Option<Path>,
+    /// How long the path may be silent before the peer is asked about it.
+    allowance: Duration,
     /// Whether the path is looked at because of it.
     is_watched: bool,
 }
@@ -95,8 +100,22 @@ impl Peers {
             self.watches.0.insert((now, address, Cause::Evidence));
         }
         if is_silent || rival.is_some() {
-            peer.evidence = Some(Evidence { at: now, rival, is_watched: is_silent || is_watched });
+            let is_watched = is_silent || is_watched;
+            peer.evidence = Some(Evidence { at: now, rival, allowance: SILENCE, is_watched });
         }
+    }
+
+    /// Takes note that a peer has just proven another path than the one frames are sent to it on:
+    /// it may have moved, so it is asked at once whether that one still leads anywhere.
+    pub(super) fn suspect_move(&mut self, ctx: &Ctx<'_>, address: Address) {
+        let is_used = ctx.tables.peer(address).is_some_and(|view| view.relied_on.is_some());
+        let Some(peer) = self.peers.get_mut(&address).filter(|_| is_used) else { return };
+        if peer.selected.is_none() || peer.evidence.is_some_and(|evidence| evidence.is_watched) {
+            return;
+        }
+        let (at, allowance) = (ctx.now, Duration::ZERO);
+        peer.evidence = Some(Evidence { at, rival: None, allowance, is_watched: true });
+        self.watches.0.insert((ctx.now, address, Cause::Evidence));
     }
 
     /// Looks at every path that is due.
@@ -129,12 +148,12 @@ impl Peers {
         if heard >= asked {
             return None;
         }
-        let silent_since = match cause {
-            Cause::Frames(since) => heard.max(since),
-            Cause::Evidence => heard,
+        let (silent_since, allowance) = match cause {
+            Cause::Frames(since) => (heard.max(since), SILENCE),
+            Cause::Evidence => (heard, evidence.map_or(SILENCE, |evidence| evidence.allowance)),
         };
-        if now.since(silent_since) < SILENCE {
-            return Some(silent_since + SILENCE);
+        if now.since(silent_since) < allowance {
+            return Some(silent_since + allowance);
         }
         let awaited_until = known.awaited_until();
         if let Some(until) = awaited_until.filter(|&until| until > now) {

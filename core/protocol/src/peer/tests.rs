@@ -744,3 +744,40 @@ fn of_the_peers_saved_the_first_are_greeted_and_all_are_known() {
     let last = address(count - 1);
     assert_eq!(host.with(|peers, ctx, _, _| peers.recall(ctx, last)), Ok(true));
 }
+
+/// The interface of a socket is gone: what was reached by it is tried from all others at once.
+#[test]
+fn a_socket_that_is_gone_takes_its_paths_along_and_peers_are_found_by_others() {
+    let mut host = Host::leaf();
+    host.answering = BTreeMap::from([(NEAR, 20)]);
+    host.meet_bob();
+    host.run_until(secs(1));
+    host.sent.clear();
+    host.answering.insert(BOB, 50);
+
+    host.with(|peers, ctx, roots, surface| {
+        surface.close(&[SocketId(1)]);
+        peers.close_sockets(ctx, roots, &[SocketId(1)]);
+    });
+
+    // The world answers at once, on whatever socket the story likes.
+    for (address, remote) in [(NEAR, NEAR_AT), (BOB, BOB_AT)] {
+        assert!(host.sent.contains(&(1_000, address, Verb::Echo, remote.into())));
+    }
+    assert_eq!(host.tables.peer(BOB).unwrap().path, Some(path(BOB_AT)));
+    let lost = Event::Peer { address: BOB, path: None };
+    assert!(host.out.events.contains(&lost), "{:?}", host.out.events);
+    assert!(host.surface.addresses(host.now).is_empty());
+}
+
+#[test]
+fn the_sockets_that_stay_keep_their_paths() {
+    let mut host = Host::leaf();
+    host.meet_bob();
+    host.sent.clear();
+
+    host.with(|peers, ctx, roots, _| peers.close_sockets(ctx, roots, &[SocketId(2)]));
+
+    assert_eq!(host.sent, []);
+    assert_eq!(host.tables.peer(BOB).unwrap().path, Some(path(BOB_AT)));
+}

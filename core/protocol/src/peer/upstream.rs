@@ -108,12 +108,13 @@ impl Peers {
         }
     }
 
-    /// Returns whether a root answers, or this node is one.
+    /// Returns whether a root answers, or this node is one, and there is a network.
     #[must_use]
     pub fn is_online(&self, now: Instant, roots: &Roots) -> bool {
         let undisputed = |root: &&Address| !self.registration.is_disputed_by(**root);
         let upstreams = roots.upstreams().keys().filter(undisputed);
         let mut upstreams = upstreams.filter_map(|address| self.peers.get(address));
-        roots.lists_me() || upstreams.any(|peer| peer.is_live(now))
+        let is_reached = roots.lists_me() || upstreams.any(|peer| peer.is_live(now));
+        is_reached && !self.conditions.offline
     }
 }
