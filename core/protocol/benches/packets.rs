@@ -40,7 +40,7 @@ fn main() {
 }
 
 fn keys() -> PeerKeys {
-    PeerKeys::new(&PeerKey::from_bytes([7; 48]))
+    PeerKeys::new(PeerKey::from_bytes([7; 48]))
 }
 
 /// Returns a clear packet with a body of `len` bytes.

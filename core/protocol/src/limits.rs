@@ -384,7 +384,7 @@ pub const LIKES_MAX: usize = 65_536;
 /// others out. As many as a host may have.
 pub const LIKES_PER_MEMBER_MAX: usize = SUBSCRIPTIONS_MAX;
 
-/// Groups of one network that something is remembered of. Further ones are refused as `full`.
+/// Groups of one network whose members were asked for lately. Further ones are refused as `full`.
 pub const GROUPS_MAX: usize = 16_384;
 
 /// Subscriptions that are remembered for networks this node is not on, all together.
@@ -461,11 +461,16 @@ pub const PATHS_PER_PEER_MAX: usize = 64;
 /// How many peers a node knows at once that is no root. See [`PEERS_MAX_ROOT`].
 pub const PEERS_MAX: usize = 16_384;
 
-/// How many peers a root knows at once, about 3.5 KB each, most of which are expanded keys.
+/// How many peers a root knows at once, about 1.6 KB each while they are idle.
 ///
 /// When there is no room, the peer silent longest that shares no network with this node is
 /// forgotten; if every one of them was heard within a minute, newcomers are dropped as `full`.
 pub const PEERS_MAX_ROOT: usize = 131_072;
+
+/// How many packets a peer's keys are expanded for anew, at 1 µs each, before they are kept so.
+///
+/// An idle peer stays below it from one HELLO to the next: it is probed each 14 s.
+pub const KEYS_EXPANDED_ANEW_MAX: u8 = 32;
 
 /// How many paths or source prefixes a gate tells apart per period. Further ones are dropped as
 /// `rate_limited`.

@@ -2,13 +2,16 @@
 //!
 //! Source: spec 01 §6, §7.
 
+use core::sync::atomic::{AtomicU8, Ordering};
+use std::sync::OnceLock;
+
 use arrayvec::ArrayVec;
 use zeroize::Zeroizing;
 use zt_crypto::{Encrypt, GmacSiv, NotAuthentic, PeerKey};
 use zt_crypto::{salsa12_poly1305_open, salsa12_poly1305_seal, salsa12_xor};
 
 use crate::error::Rejected;
-use crate::limits::{FRAGMENTS_MAX, HEADER_LEN};
+use crate::limits::{FRAGMENTS_MAX, HEADER_LEN, KEYS_EXPANDED_ANEW_MAX};
 use crate::wire::header::{Cipher, FLAGS_AT, Header, MAC_AT, VERB_AT};
 
 /// The bytes of the tag, or of the second half of suite 3's opaque block.
@@ -17,24 +20,55 @@ const TAG: core::ops::Range<usize> = MAC_AT..VERB_AT;
 /// Bits of the flags byte that relays may change.
 const HOPS_MASK: u8 = 0b0000_0111;
 
-/// A peer's keys, expanded once. They depend on the two identities only and never change.
+/// A peer's keys. They depend on the two identities only and never change.
+///
+/// Suite 3 needs them expanded, which takes ten times the room and some microseconds. So that a
+/// hundred thousand idle peers do not fill the memory of a root, and a busy one costs nothing more,
+/// they are expanded for each packet by itself until a peer has used them
+/// [so often](KEYS_EXPANDED_ANEW_MAX), and are kept expanded from then on.
 pub struct PeerKeys {
-    salsa: Zeroizing<[u8; 32]>,
-    aes: GmacSiv,
+    key: PeerKey,
+    /// How often the keys were expanded for one packet.
+    uses: AtomicU8,
+    expanded: OnceLock<Box<GmacSiv>>,
 }
 
 impl PeerKeys {
-    /// Expands the key agreed on with a peer.
+    /// Takes the key agreed on with a peer.
     #[must_use]
-    pub fn new(key: &PeerKey) -> Self {
-        let mut salsa = Zeroizing::new([0; 32]);
-        salsa.copy_from_slice(&key.as_bytes()[..32]);
-        Self { salsa, aes: GmacSiv::new(key.as_bytes()) }
+    pub const fn new(key: PeerKey) -> Self {
+        Self { key, uses: AtomicU8::new(0), expanded: OnceLock::new() }
+    }
+
+    /// Returns the same keys as if they had not been used yet.
+    #[must_use]
+    pub fn folded(&self) -> Self {
+        Self::new(PeerKey::from_bytes(*self.key.as_bytes()))
+    }
+
+    /// Calls `with` with the keys of suite 3.
+    fn expanded<T>(&self, with: impl FnOnce(&GmacSiv) -> T) -> T {
+        if let Some(expanded) = self.expanded.get() {
+            return with(expanded);
+        }
+        let expand = || GmacSiv::new(self.key.as_bytes());
+        // Threads that count at once may miss one another, which costs an expansion or two.
+        let uses = self.uses.load(Ordering::Relaxed);
+        if uses < KEYS_EXPANDED_ANEW_MAX {
+            self.uses.store(uses + 1, Ordering::Relaxed);
+            return with(&expand());
+        }
+        with(self.expanded.get_or_init(|| Box::new(expand())))
+    }
+
+    /// Returns the key of the Salsa20 suites.
+    fn salsa(&self) -> &[u8; 32] {
+        self.key.as_bytes().first_chunk().expect("48 bytes begin with 32")
     }
 
     /// Returns the per-packet key of suites 0 and 1 (spec 01 §7.1).
     fn mangled(&self, clear: &[u8; VERB_AT], packet_len: usize) -> Zeroizing<[u8; 32]> {
-        let mut key = self.salsa.clone();
+        let mut key = Zeroizing::new(*self.salsa());
         for (byte, clear) in key.iter_mut().zip(&clear[..FLAGS_AT]) {
             *byte ^= clear;
         }
@@ -69,7 +103,8 @@ pub fn seal(
 
     match encrypt(cipher)? {
         None => {
-            let block = keys.aes.seal(&id_of(clear), &associated(clear), &mut pieces);
+            let seal = |aes: &GmacSiv| aes.seal(&id_of(clear), &associated(clear), &mut pieces);
+            let block = keys.expanded(seal);
             clear[..8].copy_from_slice(&block[..8]);
             clear[TAG].copy_from_slice(&block[8..]);
         }
@@ -101,7 +136,7 @@ pub fn open(keys: &PeerKeys, packet: &mut [u8]) -> Result<(), Rejected> {
             let mut block = [0; 16];
             block[..8].copy_from_slice(&clear[..8]);
             block[8..].copy_from_slice(&clear[TAG]);
-            keys.aes.open(&block, &associated(clear), pieces)
+            keys.expanded(|aes| aes.open(&block, &associated(clear), pieces))
         }
         Some(encrypt) => {
             let key = keys.mangled(clear, packet_len);
@@ -114,7 +149,7 @@ pub fn open(keys: &PeerKeys, packet: &mut [u8]) -> Result<(), Rejected> {
 /// Masks or unmasks the tail of a HELLO (spec 01 §7.5). Applied before sealing, after opening.
 pub fn mask_hello_tail(keys: &PeerKeys, packet_id: u64, tail: &mut [u8]) {
     let nonce = (packet_id & !0b111).to_be_bytes();
-    salsa12_xor(&keys.salsa, &nonce, tail);
+    salsa12_xor(keys.salsa(), &nonce, tail);
 }
 
 /// Returns whether a Salsa suite encrypts; `None` for suite 3.
@@ -165,7 +200,7 @@ mod tests {
     );
 
     fn keys() -> PeerKeys {
-        PeerKeys::new(&PeerKey::from_bytes(KEY))
+        PeerKeys::new(PeerKey::from_bytes(KEY))
     }
 
     /// Returns the clear packet of both vectors below: an empty ECHO.
@@ -201,6 +236,28 @@ mod tests {
         let mut packet = echo(1, Cipher::TrustedPath);
 
         assert_eq!(open(&keys(), &mut packet), Err(Rejected::UntrustedPath));
+    }
+
+    #[test]
+    fn keys_are_kept_expanded_from_when_they_are_used_much_until_they_are_folded() {
+        let keys = keys();
+        let sealed = |keys: &PeerKeys| {
+            let mut packet = echo(1, Cipher::AesGmacSiv);
+            seal(keys, &mut packet, ArrayVec::new()).unwrap();
+            packet
+        };
+        let first = sealed(&keys);
+
+        for _ in 1..KEYS_EXPANDED_ANEW_MAX {
+            assert_eq!(sealed(&keys), first);
+        }
+        assert!(keys.expanded.get().is_none());
+        assert_eq!(sealed(&keys), first);
+        assert!(keys.expanded.get().is_some());
+
+        let folded = keys.folded();
+        assert_eq!(sealed(&folded), first);
+        assert!(folded.expanded.get().is_none());
     }
 
     #[test]

@@ -88,5 +88,5 @@ pub(crate) fn compressed(file: &Value, report: &mut Report) {
 
 /// Returns the keys that a case gives as a peer key.
 pub(crate) fn keys(case: &Value, field: &str) -> PeerKeys {
-    PeerKeys::new(&PeerKey::from_bytes(array(case, field)))
+    PeerKeys::new(PeerKey::from_bytes(array(case, field)))
 }

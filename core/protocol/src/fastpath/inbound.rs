@@ -280,7 +280,7 @@ mod tests {
             forged in prop::collection::btree_set(0_usize..3, 1..=3),
             order: u64,
         ) {
-            let keys = Arc::new(PeerKeys::new(&PeerKey::from_bytes([7; 48])));
+            let keys = Arc::new(PeerKeys::new(PeerKey::from_bytes([7; 48])));
             let (me, from) = (Address::from([1, 2, 3, 4, 5]), Address::from([6, 7, 8, 9, 10]));
             let mut tables = Tables::new(me, 1);
             let view = PeerView { takes_aes: true, ..PeerView::new(Arc::clone(&keys)) };

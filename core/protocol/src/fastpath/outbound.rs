@@ -128,7 +128,7 @@ mod tests {
             pieces in 1_usize..4,
             cipher in prop::sample::select(vec![Cipher::Salsa, Cipher::AesGmacSiv]),
         ) {
-            let keys = PeerKeys::new(&PeerKey::from_bytes([7; 48]));
+            let keys = PeerKeys::new(PeerKey::from_bytes([7; 48]));
             let destination = Address::from([1, 2, 3, 4, 5]);
             let source = Address::from([6, 7, 8, 9, 10]);
             let envelope = Envelope { nonce: 99, destination, source, cipher, verb: Verb::Echo };
@@ -167,7 +167,7 @@ mod tests {
 
     #[test]
     fn a_packet_no_receiver_takes_is_not_sent() {
-        let keys = PeerKeys::new(&PeerKey::from_bytes([7; 48]));
+        let keys = PeerKeys::new(PeerKey::from_bytes([7; 48]));
         let (destination, source) = (Address::from([1; 5]), Address::from([2; 5]));
         let (cipher, verb) = (Cipher::Salsa, Verb::Echo);
         let envelope = Envelope { nonce: 1, destination, source, cipher, verb };

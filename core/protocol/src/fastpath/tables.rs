@@ -38,7 +38,7 @@ pub struct Tables {
 
 /// A peer as the data plane sees it.
 pub struct PeerView {
-    /// Expanded keys; they never change.
+    /// Its keys; they never change.
     pub keys: Arc<PeerKeys>,
     /// Whether the peer announced a protocol that takes suite 3.
     pub takes_aes: bool,
@@ -53,6 +53,11 @@ impl PeerView {
     #[must_use]
     pub const fn new(keys: Arc<PeerKeys>) -> Self {
         Self { keys, takes_aes: false, path: None, relied_on: None }
+    }
+
+    /// Gives back the room that expanded keys take, until they are used much again.
+    pub fn fold_keys(&mut self) {
+        self.keys = Arc::new(self.keys.folded());
     }
 
     /// Returns the suite to encrypt with (spec 01 §6).

@@ -18,23 +18,18 @@ use crate::time::Instant;
 /// The multicast groups of one network.
 #[derive(Debug, Default)]
 pub(super) struct Groups {
-    groups: BTreeMap<MulticastGroup, Group>,
-    /// How many subscriptions each member has in `groups`, and all together.
+    /// When each member was last said to be subscribed. One table for all groups, since most have
+    /// one member: each address of a network has a group in which it is asked for.
+    likes: BTreeMap<(MulticastGroup, Address), Instant>,
+    /// How many of `likes` are of each member.
     likes_of: BTreeMap<Address, usize>,
-    likes: usize,
+    /// When the members of a group were last asked for.
+    gathered: BTreeMap<MulticastGroup, Instant>,
     /// Oldest first.
     pending: VecDeque<Pending>,
     pending_bytes: usize,
     /// When groups nobody is known of are asked for again, and for the how manieth time.
     retries: BTreeMap<MulticastGroup, (Instant, usize)>,
-}
-
-#[derive(Debug, Default)]
-struct Group {
-    /// When each member was last said to be subscribed.
-    members: BTreeMap<Address, Instant>,
-    /// When its members were last asked for.
-    gathered: Option<Instant>,
 }
 
 /// A multicast that has reached fewer than it may.
@@ -66,43 +61,33 @@ impl Groups {
         group: MulticastGroup,
         member: Address,
     ) -> Result<Vec<Vec<u8>>, Rejected> {
-        if let Some(heard) =
-            self.groups.get_mut(&group).and_then(|group| group.members.get_mut(&member))
-        {
+        if let Some(heard) = self.likes.get_mut(&(group, member)) {
             *heard = now;
             return Ok(Vec::new());
         }
 
         let of_member = self.likes_of.get(&member).copied().unwrap_or_default();
-        if of_member >= LIKES_PER_MEMBER_MAX || self.likes >= LIKES_MAX {
+        if of_member >= LIKES_PER_MEMBER_MAX || self.likes.len() >= LIKES_MAX {
             return Err(Rejected::Full);
         }
-        self.group_mut(group)?.members.insert(member, now);
+        self.likes.insert((group, member), now);
         self.likes_of.insert(member, of_member + 1);
-        self.likes += 1;
         self.retries.remove(&group);
         Ok(self.take_pending(now, group, member))
     }
 
     /// Forgets that `member` is subscribed to `group`.
     pub(super) fn unlike(&mut self, group: MulticastGroup, member: Address) {
-        let Some(entry) = self.groups.get_mut(&group) else {
-            return;
-        };
-        if entry.members.remove(&member).is_some() {
+        if self.likes.remove(&(group, member)).is_some() {
             self.uncount(member);
         }
     }
 
     /// Returns who is subscribed to `group`, in random order.
     pub(super) fn members(&self, group: MulticastGroup, rng: &mut Rng) -> Vec<Address> {
-        let mut members: Vec<_> = self
-            .groups
-            .get(&group)
-            .into_iter()
-            .flat_map(|group| group.members.keys())
-            .copied()
-            .collect();
+        let likes = self.likes.range((group, Address::NULL)..);
+        let likes = likes.take_while(|((liked, _), _)| *liked == group);
+        let mut members: Vec<_> = likes.map(|(&(_, member), _)| member).collect();
         rng.shuffle(&mut members);
         members
     }
@@ -119,10 +104,13 @@ impl Groups {
         group: MulticastGroup,
         known: usize,
     ) -> Result<bool, Rejected> {
-        let group = self.group_mut(group)?;
-        let due = known == 0 || now.is_due(group.gathered, GATHER_PERIOD);
+        let gathered = self.gathered.get(&group).copied();
+        if gathered.is_none() && self.gathered.len() >= GROUPS_MAX {
+            return Err(Rejected::Full);
+        }
+        let due = known == 0 || now.is_due(gathered, GATHER_PERIOD);
         if due {
-            group.gathered = Some(now);
+            self.gathered.insert(group, now);
         }
         Ok(due)
     }
@@ -178,25 +166,17 @@ impl Groups {
     /// Forgets what has expired.
     pub(super) fn sweep(&mut self, now: Instant) {
         self.give_up_late(now);
-        let mut expired = Vec::new();
-        self.groups.retain(|_, group| {
-            group.members.retain(|&member, &mut heard| {
-                let keep = now.since(heard) < LIKE_TIMEOUT;
-                if !keep {
-                    expired.push(member);
-                }
-                keep
-            });
-            !group.members.is_empty() || !now.is_due(group.gathered, GATHER_PERIOD)
-        });
-        for member in expired {
+        self.gathered.retain(|_, gathered| now.since(*gathered) < GATHER_PERIOD);
+        let is_expired = |_: &_, heard: &mut Instant| now.since(*heard) >= LIKE_TIMEOUT;
+        let expired: Vec<_> = self.likes.extract_if(.., is_expired).collect();
+        for ((_, member), _) in expired {
             self.uncount(member);
         }
     }
 
     /// Returns whether it is known that `member` is subscribed to `group`.
     pub(super) fn contains(&self, group: MulticastGroup, member: Address) -> bool {
-        self.groups.get(&group).is_some_and(|group| group.members.contains_key(&member))
+        self.likes.contains_key(&(group, member))
     }
 
     /// Returns how many subscriptions each member has.
@@ -206,7 +186,7 @@ impl Groups {
 
     /// Returns whether nothing is remembered.
     pub(super) fn is_empty(&self) -> bool {
-        self.groups.is_empty() && self.pending.is_empty()
+        self.likes.is_empty() && self.gathered.is_empty() && self.pending.is_empty()
     }
 
     fn take_pending(
@@ -245,15 +225,7 @@ impl Groups {
         self.pending_bytes -= self.pending.pop_front().map_or(0, |oldest| oldest.body.len());
     }
 
-    fn group_mut(&mut self, group: MulticastGroup) -> Result<&mut Group, Rejected> {
-        if !self.groups.contains_key(&group) && self.groups.len() >= GROUPS_MAX {
-            return Err(Rejected::Full);
-        }
-        Ok(self.groups.entry(group).or_default())
-    }
-
     fn uncount(&mut self, member: Address) {
-        self.likes -= 1;
         if let Some(count) = self.likes_of.get_mut(&member) {
             *count -= 1;
             if *count == 0 {
@@ -383,7 +355,7 @@ mod tests {
         assert_eq!(groups.members(group(1), &mut rng), [member(2)]);
         groups.sweep(at(1_100));
         assert!(groups.is_empty());
-        assert_eq!(groups.likes, 0);
+        assert!(groups.likes_of.is_empty());
     }
 
     #[test]
@@ -410,9 +382,7 @@ mod tests {
                     2 => drop(groups.gather_due(now, group(g), 1)),
                     _ => groups.sweep(now),
                 }
-                let counted: usize = groups.groups.values().map(|group| group.members.len()).sum();
-                prop_assert_eq!(counted, groups.likes);
-                prop_assert_eq!(counted, groups.likes_of.values().sum::<usize>());
+                prop_assert_eq!(groups.likes.len(), groups.likes_of.values().sum::<usize>());
             }
         }
     }

@@ -25,9 +25,20 @@ pub(super) struct Replays {
 /// What is remembered of one sender.
 struct Window {
     turned: Instant,
-    current: HashSet<u64, FixedState>,
-    previous: HashSet<u64, FixedState>,
+    current: PacketIds,
+    previous: PacketIds,
 }
+
+/// A set of packet IDs that takes little room for the few that an idle peer sends.
+enum PacketIds {
+    /// At most [`FEW`], in any order.
+    Few(Vec<u64>),
+    #[expect(clippy::box_collection, reason = "there is room for two in the window of every peer")]
+    Many(Box<HashSet<u64, FixedState>>),
+}
+
+/// How many IDs are looked through one by one.
+const FEW: usize = 32;
 
 impl Replays {
     /// Remembers nothing yet; `seed` keys the hash tables.
@@ -43,13 +54,14 @@ impl Replays {
         let max = share.clamp(REPLAY_PACKETS_MIN, REPLAY_PACKETS_MAX);
         if let Some(window) = self.senders.get_mut(&from) {
             window.turn(now, max);
-            return !window.previous.contains(&packet_id) && window.current.insert(packet_id);
+            return !window.previous.contains(packet_id)
+                && window.current.insert(packet_id, &self.hasher);
         }
 
         self.sweep(now);
-        let empty = || HashSet::with_hasher(self.hasher.clone());
-        let mut window = Window { turned: now, current: empty(), previous: empty() };
-        window.current.insert(packet_id);
+        let mut window =
+            Window { turned: now, current: PacketIds::new(), previous: PacketIds::new() };
+        window.current.insert(packet_id, &self.hasher);
         self.senders.insert(from, window);
         true
     }
@@ -71,15 +83,62 @@ impl Window {
             return;
         }
         core::mem::swap(&mut self.current, &mut self.previous);
-        self.current.clear();
         if age >= REPLAY_PERIOD {
             // Whoever has slowed down does not keep the room it took.
-            self.current.shrink_to_fit();
+            self.current = PacketIds::new();
+        } else {
+            self.current.clear();
         }
         if age >= 2 * REPLAY_PERIOD {
-            self.previous.clear();
+            self.previous = PacketIds::new();
         }
         self.turned = now;
+    }
+}
+
+impl PacketIds {
+    const fn new() -> Self {
+        Self::Few(Vec::new())
+    }
+
+    fn contains(&self, packet_id: u64) -> bool {
+        match self {
+            Self::Few(ids) => ids.contains(&packet_id),
+            Self::Many(ids) => ids.contains(&packet_id),
+        }
+    }
+
+    /// Adds an ID; returns whether it was not there.
+    fn insert(&mut self, packet_id: u64, hasher: &FixedState) -> bool {
+        match self {
+            Self::Few(ids) if ids.contains(&packet_id) => false,
+            Self::Few(ids) if ids.len() < FEW => {
+                ids.push(packet_id);
+                true
+            }
+            Self::Few(ids) => {
+                let mut many = HashSet::with_capacity_and_hasher(2 * FEW, hasher.clone());
+                many.extend(ids.iter().copied().chain([packet_id]));
+                *self = Self::Many(Box::new(many));
+                true
+            }
+            Self::Many(ids) => ids.insert(packet_id),
+        }
+    }
+
+    /// Removes all, and keeps the room they took.
+    fn clear(&mut self) {
+        match self {
+            Self::Few(ids) => ids.clear(),
+            Self::Many(ids) => ids.clear(),
+        }
+    }
+
+    fn len(&self) -> usize {
+        match self {
+            Self::Few(ids) => ids.len(),
+            Self::Many(ids) => ids.len(),
+        }
     }
 }
 

@@ -14,6 +14,7 @@ use crate::limits::{
     AMPLIFICATION_MAX, HEADER_LEN, MOONS_MAX, PACKET_LEN_MAX, PHYSICAL_MTU, PROTOCOL_VERSION_MIN,
 };
 use crate::outbox::{Ctx, Received};
+use crate::peer::surroundings::Pace;
 use crate::peer::{Peers, is_usable};
 use crate::roots::Roots;
 use crate::suite;
@@ -169,6 +170,12 @@ impl Peers {
             self.seen_at(ctx, roots, surface, rx, mine);
         }
         self.announced(ctx, rx.from, hello.version);
+        // Once a minute, then, in which an idle peer's keys are used too little to be kept expanded.
+        let pace = Pace::of(self.conditions);
+        let is_active = self.peers.get(&rx.from).is_some_and(|peer| peer.is_active(ctx.now, pace));
+        if !is_active && let Some(view) = ctx.tables.peer_mut(rx.from) {
+            view.fold_keys();
+        }
         Ok(())
     }
 

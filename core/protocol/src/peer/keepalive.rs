@@ -294,7 +294,7 @@ impl Peers {
             let is_wanted = self.schedule.wanted.contains(address);
             !roots.is_upstream(**address) && peer.next_due(ctx.now, pace, is_wanted) <= ctx.now
         };
-        let due: Vec<Address> = self.peers.iter().filter(is_due).map(|(a, _)| *a).collect();
+        let due: Vec<Address> = self.each().filter(is_due).map(|(a, _)| *a).collect();
         for address in due {
             self.look_after(ctx, roots, address);
         }
@@ -303,7 +303,7 @@ impl Peers {
         let unknown: Vec<Address> =
             self.schedule.wanted.iter().filter(is_unknown).copied().collect();
 
-        let peers = self.peers.iter().filter(|(address, _)| !roots.is_upstream(**address));
+        let peers = self.each().filter(|(address, _)| !roots.is_upstream(**address));
         let next = peers.map(|(address, peer)| {
             peer.next_due(ctx.now, pace, self.schedule.wanted.contains(address))
         });
@@ -321,6 +321,9 @@ impl Peers {
         if !peer.is_asleep && now.since(peer.silent_since()) >= ACTIVITY {
             peer.is_asleep = true;
             save(ctx, address, peer);
+            if let Some(view) = ctx.tables.peer_mut(address) {
+                view.fold_keys();
+            }
         }
         if is_wanted || peer.is_active(now, pace) {
             peer.paths.expire(now);
@@ -369,7 +372,7 @@ impl Peers {
     fn forget_surplus(&mut self, ctx: &mut Ctx<'_>, roots: &Roots) {
         let is_asleep =
             |(address, peer): &(&Address, &Peer)| peer.is_asleep && !roots.is_upstream(**address);
-        let asleep = self.peers.iter().filter(is_asleep);
+        let asleep = self.each().filter(is_asleep);
         let mut asleep: Vec<(Instant, Address)> =
             asleep.map(|(&address, peer)| (peer.silent_since(), address)).collect();
         asleep.sort_unstable();

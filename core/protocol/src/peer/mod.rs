@@ -173,7 +173,8 @@ impl Peer {
 
 /// Every known peer.
 pub struct Peers {
-    peers: BTreeMap<Address, Peer>,
+    /// Each by itself, because the tree's nodes are half empty.
+    peers: BTreeMap<Address, Box<Peer>>,
     acquaintances: Acquaintances,
     pins: Pins,
     /// Identities refused because their addresses are others', of which the host was told.
@@ -238,7 +239,7 @@ impl Peers {
             return Ok(());
         }
         let key = ctx.me.agree(identity).ok_or(Rejected::InvalidIdentity)?;
-        self.insert(ctx, identity, Arc::new(PeerKeys::new(&key)))
+        self.insert(ctx, identity, Arc::new(PeerKeys::new(key)))
     }
 
     /// Returns whether exactly this identity is known already, this node's own included.
@@ -268,7 +269,7 @@ impl Peers {
         self.make_room(ctx)?;
         let address = identity.address();
         self.acquaintances.remove(address);
-        self.peers.insert(address, Peer::new(ctx.now, *identity));
+        self.peers.insert(address, Box::new(Peer::new(ctx.now, *identity)));
         ctx.tables.insert_peer(address, PeerView::new(keys));
         self.schedule.wake(ctx.now + ACTIVITY);
         Ok(())
@@ -422,6 +423,10 @@ impl Peers {
         self.peers.get(&address)?.paths.best(now).map(|known| known.path())
     }
 
+    fn each(&self) -> impl Iterator<Item = (&Address, &Peer)> {
+        self.peers.iter().map(|(address, peer)| (address, &**peer))
+    }
+
     /// Returns how every peer is doing that was not silent for long or is a root, by ascending
     /// address.
     #[must_use]
@@ -439,7 +444,7 @@ impl Peers {
         };
         let is_there =
             |(address, peer): &(&Address, &Peer)| !peer.is_asleep || roots.is_upstream(**address);
-        self.peers.iter().filter(is_there).map(status).collect()
+        self.each().filter(is_there).map(status).collect()
     }
 }
 

@@ -230,6 +230,8 @@ impl Paths {
         };
         let dead = self.known.iter().position(|old| old.path.is_rival(path) && !old.is_live(now));
         if dead.is_none() && self.known.len() < PATHS_PER_PEER_MAX {
+            // Most peers have one path, and roots have many peers.
+            self.known.reserve_exact(1);
             self.known.push(learned);
             return;
         }

@@ -293,7 +293,7 @@ impl Peers {
             return Err(Rejected::RateLimited);
         }
         let key = ctx.me.agree(identity).ok_or(Rejected::InvalidIdentity)?;
-        let keys = PeerKeys::new(&key);
+        let keys = PeerKeys::new(key);
         suite::open(&keys, packet)?;
         Ok(Arc::new(keys))
     }
