@@ -30,6 +30,7 @@ mod sim {
     mod resolution;
     mod restarts;
     mod rules;
+    mod scale;
     mod scene;
     mod weather;
     mod windows;

@@ -72,7 +72,7 @@ impl Crowd {
 
 /// Makes a network with pools of addresses that say nothing about their nodes, so that all of them
 /// have to be asked for.
-fn network(world: &mut World, controller: NodeId) -> NetworkId {
+pub(super) fn network(world: &mut World, controller: NodeId) -> NetworkId {
     let last = Ipv4Addr::from_bits(FIRST.to_bits() + ADDRESSES - 1);
     let settings = json!({
         "v6AssignMode": { "zt": true, "rfc4193": false, "6plane": false },
