@@ -2,13 +2,14 @@
 
     python3 tests/e2e --zt target/release/zt [SCENARIO...]
 
-Needs root, iproute2 and nftables; `tests/run e2e` provides them.
+Needs root, iproute2, nftables and miniupnpd; `tests/run e2e` provides them.
 """
 from __future__ import annotations
 
 import sys
 from pathlib import Path
 
+import port_mapping
 import scenarios
 from world import World
 
@@ -17,4 +18,4 @@ from running import run  # noqa: E402, of interop, which `world` leads to
 LOGS = Path(__file__).resolve().parents[2] / "target" / "e2e"
 
 if __name__ == "__main__":
-    sys.exit(run(__doc__, scenarios.ALL, World, LOGS, needs_zt=True))
+    sys.exit(run(__doc__, [*scenarios.ALL, *port_mapping.ALL], World, LOGS, needs_zt=True))

@@ -43,7 +43,7 @@ class Host:
 
     def __init__(self, name: str, namespace: str, ip: str, ip6: str, files: Path) -> None:
         self.name, self.ip, self.ip6 = name, ip, ip6
-        self._namespace = namespace
+        self.namespace = namespace
         self._files = files
         for directory in ("etc", "run", "bin"):
             (files / directory).mkdir(parents=True)
@@ -66,22 +66,22 @@ class Host:
     def command(self, *command: str) -> List[str]:
         """What to execute so that `command` runs on this host, in the process that is started."""
         mounts = " && ".join(f"mount --bind {self._files / name} /{name}" for name in ("etc", "run"))
-        return ["ip", "netns", "exec", self._namespace, "sh", "-c",
+        return ["ip", "netns", "exec", self.namespace, "sh", "-c",
                 f'{mounts} && PATH={self.programs}:$PATH && exec "$@"', "sh", *command]
 
     def run(self, *command: str) -> str:
         """Runs `command` on this host and returns what it printed."""
-        return run("ip", "netns", "exec", self._namespace, *command)
+        return run("ip", "netns", "exec", self.namespace, *command)
 
     def set(self, *settings: str) -> None:
         """Sets each of these kernel parameters below `net` to 1."""
         for setting in settings:
-            _set(self._namespace, setting)
+            _set(self.namespace, setting)
 
     def masquerade(self) -> None:
         """Makes the host a gateway: whatever it forwards leaves with its own address."""
         self.set(*FORWARDING)
-        run("ip", "netns", "exec", self._namespace, "nft", "-f", "-", stdin="""
+        run("ip", "netns", "exec", self.namespace, "nft", "-f", "-", stdin="""
             table inet gateway {
                 chain leaving { type nat hook postrouting priority srcnat; oifname "eth0" masquerade; }
             }""")
@@ -114,6 +114,24 @@ class Internet:
         number = len(self._namespaces)
         return self._add(name, f"10.99.{number}", f"2001:db8:{number}:")
 
+    def public_host(self, name: str) -> Host:
+        """Adds a host with an IPv4 address of the internet's own, as only those count that gateways have."""
+        number = len(self._namespaces)
+        return self._add(name, f"5.2.{number}", f"2001:db8:{number}:")
+
+    def host_behind(self, gateway: Host, name: str) -> Host:
+        """Adds a host whose only way out is `gateway`, on that one's interface `lan`, by IPv4."""
+        number = len(self._namespaces)
+        namespace = self._add_namespace(name)
+        run("ip", "-n", gateway.namespace, "link", "add", "lan", "type", "veth",
+            "peer", "name", "eth0", "netns", namespace)
+        for side, device, last in ((gateway.namespace, "lan", 1), (namespace, "eth0", 2)):
+            run("ip", "-n", side, "addr", "add", f"192.168.{number}.{last}/24", "dev", device)
+            run("ip", "-n", side, "link", "set", device, "up")
+        run("ip", "-n", namespace, "link", "set", "lo", "up")
+        run("ip", "-n", namespace, "route", "add", "default", "via", f"192.168.{number}.1")
+        return self._made(name, namespace, f"192.168.{number}.2", "")
+
     def server(self) -> Host:
         """Adds a host that is not near to anybody."""
         return self._add("server", SERVER.rsplit(".", 1)[0], SERVER_V6[:-2])
@@ -135,7 +153,10 @@ class Internet:
         run("ip", "-n", namespace, "link", "set", "lo", "up")
         run("ip", "-n", namespace, "route", "add", "default", "via", f"{prefix}.1")
         run("ip", "-n", namespace, "-6", "route", "add", "default", "via", f"{prefix6}:1")
-        self.hosts[name] = Host(name, namespace, f"{prefix}.2", f"{prefix6}:2", self._directory / f"{name}.host")
+        return self._made(name, namespace, f"{prefix}.2", f"{prefix6}:2")
+
+    def _made(self, name: str, namespace: str, ip: str, ip6: str) -> Host:
+        self.hosts[name] = Host(name, namespace, ip, ip6, self._directory / f"{name}.host")
         return self.hosts[name]
 
     def _add_namespace(self, name: str) -> str:
