@@ -50,6 +50,7 @@ pub(crate) const GROUPS_REFRESH: Duration = Duration::from_secs(5);
 
 /// Longest list of them that is read, in bytes, for all interfaces of the machine together. Of a
 /// longer one, the rest is not read.
+#[cfg(target_os = "linux")]
 pub(crate) const GROUP_LIST_LEN_MAX: u64 = 1024 * 1024;
 
 /// Longest IP packet or Ethernet frame exchanged with an interface, in bytes: the largest MTU the
@@ -97,6 +98,7 @@ pub(crate) const PEER_FILE_LIFETIME: Duration = Duration::from_secs(30 * 24 * 60
 pub(crate) const FILE_LEN_MAX: u64 = 8 * 1024 * 1024;
 
 /// Changed controller records read in one go before the driver looks after the rest.
+#[cfg(target_os = "linux")]
 pub(crate) const WATCH_EVENTS_LEN: usize = 4_096;
 
 /// Name servers put into `/etc/resolv.conf`; further ones are left out. Resolvers ask three.

@@ -193,6 +193,7 @@ pub(crate) fn parse_ethernet(bytes: &[u8]) -> Option<Frame<'_>> {
 /// What one read of an interface gave.
 pub(crate) struct ReadBatch {
     /// A super packet as the kernel hands it out.
+    #[cfg(target_os = "linux")]
     whole: Box<[u8]>,
     /// Room for every frame. The pages of those that never come are never touched.
     bytes: Box<[u8]>,
@@ -204,6 +205,7 @@ pub(crate) struct ReadBatch {
 impl ReadBatch {
     pub(crate) fn new() -> Self {
         Self {
+            #[cfg(target_os = "linux")]
             whole: vec![0; SUPER_PACKET_LEN].into(),
             bytes: vec![0; INTERFACE_READ_FRAMES * INTERFACE_FRAME_LEN_MAX].into(),
             lens: [0; INTERFACE_READ_FRAMES],
