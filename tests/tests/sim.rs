@@ -32,6 +32,7 @@ mod sim {
     mod rules;
     mod scale;
     mod scene;
+    mod tcp_relay;
     mod weather;
     mod windows;
 }

@@ -97,6 +97,10 @@ pub enum Command {
         /// The record.
         json: Vec<u8>,
     },
+    /// Use a TCP relay so, from here on.
+    TcpRelay(TcpRelayUse),
+    /// The connection to the TCP relay that was asked for was made, or was lost.
+    TcpRelayConnected(bool),
     /// Save everything that is saved at shutdown: known peers.
     Flush,
 }
@@ -125,6 +129,23 @@ impl Conditions {
     pub const fn is_costly(self) -> bool {
         self.metered || self.expensive
     }
+}
+
+/// When a TCP relay stands in for UDP (spec 02 §9.4).
+///
+/// What goes through it leaves and arrives on
+/// [`SocketId::TCP_RELAY`](crate::endpoint::SocketId::TCP_RELAY), whoever is at the other end of
+/// it. The host makes the connection when
+/// [`Event::TcpRelay`](crate::event::Event::TcpRelay) asks for it.
+#[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq)]
+pub enum TcpRelayUse {
+    /// Never.
+    #[default]
+    Never,
+    /// While no root answers by UDP.
+    Fallback,
+    /// Always. The host sends nothing by UDP and takes nothing in.
+    Always,
 }
 
 /// Why a command was refused. Nothing has changed.

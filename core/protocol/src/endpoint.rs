@@ -11,6 +11,10 @@ pub struct SocketId(pub u32);
 impl SocketId {
     /// Every socket that can reach the address family: the driver sends the datagram once from each.
     pub const ALL: Self = Self(u32::MAX);
+
+    /// The connection to the TCP relay, which is no UDP socket: see
+    /// [`TcpRelayUse`](crate::command::TcpRelayUse).
+    pub const TCP_RELAY: Self = Self(u32::MAX - 1);
 }
 
 /// A local socket and a remote address: one way to a peer.
@@ -27,6 +31,18 @@ impl Path {
     #[must_use]
     pub const fn from_all(remote: SocketAddr) -> Self {
         Self { local: SocketId::ALL, remote }
+    }
+
+    /// Returns the path to `remote` through the TCP relay.
+    #[must_use]
+    pub const fn through_tcp_relay(remote: SocketAddr) -> Self {
+        Self { local: SocketId::TCP_RELAY, remote }
+    }
+
+    /// Returns whether datagrams take it through the TCP relay.
+    #[must_use]
+    pub fn is_through_tcp_relay(self) -> bool {
+        self.local == SocketId::TCP_RELAY
     }
 
     /// Returns whether `other` leads to another port of the same host.

@@ -26,6 +26,12 @@ pub enum Event {
     /// The roots in force changed: the planet or a moon was updated, a moon was learned or given
     /// up.
     Worlds,
+    /// A connection to the TCP relay is wanted and shall be kept up, or is not wanted any more.
+    ///
+    /// The host answers with
+    /// [`Command::TcpRelayConnected`](crate::command::Command::TcpRelayConnected) whenever it has
+    /// one and when it has lost it.
+    TcpRelay(bool),
     /// Another identity holds this node's address, say roots. Not said again until it changes.
     IdentityCollision {
         /// Whether several say so and fewer contradict: the node is of no use before it has

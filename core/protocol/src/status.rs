@@ -19,6 +19,22 @@ pub struct NodeStatus {
     pub planet_id: u64,
     /// Its timestamp.
     pub planet_timestamp: UnixMillis,
+    /// Whether the node does without UDP.
+    pub tcp_relay: TcpRelayStatus,
+}
+
+/// Whether a TCP relay stands in for UDP.
+#[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq)]
+pub enum TcpRelayStatus {
+    /// None is configured.
+    #[default]
+    Off,
+    /// UDP does.
+    Standby,
+    /// No root answers by UDP, and there is no connection to the relay yet.
+    Connecting,
+    /// It does.
+    InUse,
 }
 
 /// The worlds a node goes by, and those it waits for.
@@ -150,6 +166,8 @@ pub struct PathExplanation {
 pub enum Reason {
     /// There is a direct path.
     Direct,
+    /// There is a direct path but for the TCP relay: no root answers by UDP.
+    TcpRelay,
     /// Nobody is there to relay: no root answers, as if UDP were blocked.
     NoRoot,
     /// Nobody has named an address of the peer this node could try.

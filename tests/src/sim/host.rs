@@ -8,7 +8,7 @@ use zt_protocol::endpoint::Path;
 use zt_protocol::event::{Event, StoreKey};
 use zt_protocol::fingerprint::Expected;
 use zt_protocol::identity::{Identity, SecretIdentity};
-use zt_protocol::node::{Command, CommandError, Config, Node, Wakeup};
+use zt_protocol::node::{Command, CommandError, Config, Node, TcpRelayUse, Wakeup};
 use zt_protocol::nonce::Epoch;
 use zt_protocol::outbox::OwnedFrame;
 use zt_protocol::pins::Pins;
@@ -55,6 +55,9 @@ pub(super) struct Host {
     /// What the node told its host, besides what to store.
     pub(super) events: Vec<(Instant, Event)>,
     pub(super) is_controller: bool,
+    pub(super) tcp_relay: TcpRelayUse,
+    /// Whether the node wants a connection to the TCP relay.
+    pub(super) wants_tcp_relay: bool,
     /// How far the wall clock is ahead of the world's, in milliseconds.
     pub(super) clock_skew_ms: i64,
     /// When the world will wake the node.
@@ -81,6 +84,8 @@ impl Host {
             wakeups: BTreeMap::new(),
             events: Vec::new(),
             is_controller: false,
+            tcp_relay: TcpRelayUse::Never,
+            wants_tcp_relay: false,
             clock_skew_ms: 0,
             scheduled: None,
             identity: identity.to_text().to_string(),
@@ -153,7 +158,8 @@ impl Host {
         };
         let mut stored: Vec<_> = self.disk.iter().collect();
         stored.sort_by_key(|(key, _)| rank(key));
-        let mut commands = vec![Command::LocalAddresses(addresses)];
+        let mut commands =
+            vec![Command::LocalAddresses(addresses), Command::TcpRelay(self.tcp_relay)];
         commands
             .extend(stored.iter().filter_map(|(key, value)| load(**key, value, self.stack.mode)));
         let sent = commands.into_iter().map(|command| {
@@ -275,6 +281,10 @@ impl Host {
                 }
                 Event::Network(ref status) => {
                     self.stack.networks.insert(status.id, status.as_ref().clone());
+                    self.events.push((now, event));
+                }
+                Event::TcpRelay(is_wanted) => {
+                    self.wants_tcp_relay = is_wanted;
                     self.events.push((now, event));
                 }
                 Event::NetworkLeft(network) => {

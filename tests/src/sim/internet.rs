@@ -18,6 +18,9 @@ use super::nat::{Nat, Translator};
 /// The port every node is bound to.
 pub(super) const PORT: u16 = 9993;
 
+/// Where the TCP relay is.
+const TCP_RELAY: Ipv4Addr = Ipv4Addr::new(204, 80, 128, 1);
+
 /// Names a LAN and the translator it is behind.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub struct LanId(usize);
@@ -86,6 +89,14 @@ pub(super) struct Internet {
     pub(super) local: Link,
     /// Pairs that cannot reach each other, each in both orders.
     pub(super) blocked: BTreeSet<(NodeId, NodeId)>,
+    /// Nodes whose sites let no UDP pass.
+    pub(super) without_udp: BTreeSet<NodeId>,
+    /// Where the TCP relay stands for each node that has a connection to it.
+    pub(super) tcp_relays: BTreeMap<NodeId, SocketAddr>,
+    /// Of whom it says that they are where they are not.
+    pub(super) tcp_relay_lies: BTreeMap<SocketAddr, SocketAddr>,
+    /// How many ports it has opened so far: a connection is given a port of its own.
+    tcp_relay_ports: u16,
     /// How many datagrams arrived from one node at another.
     pub(super) arrived: BTreeMap<(NodeId, NodeId), u64>,
     /// Where each node's sockets are: `SocketId(n)` is the n-th.
@@ -105,6 +116,10 @@ impl Internet {
             wide: Link::new(Duration::from_millis(20)..=Duration::from_millis(20)),
             local: Link::new(Duration::from_micros(300)..=Duration::from_micros(300)),
             blocked: BTreeSet::new(),
+            without_udp: BTreeSet::new(),
+            tcp_relays: BTreeMap::new(),
+            tcp_relay_lies: BTreeMap::new(),
+            tcp_relay_ports: 0,
             arrived: BTreeMap::new(),
             attached: BTreeMap::new(),
             sockets: BTreeMap::new(),
@@ -253,6 +268,27 @@ impl Internet {
         }
     }
 
+    /// Lets the TCP relay stand for `node` at a port of its own.
+    pub(super) fn open_tcp_relay(&mut self, node: NodeId) {
+        let address = SocketAddr::new(TCP_RELAY.into(), 40_000 + self.tcp_relay_ports);
+        self.tcp_relay_ports += 1;
+        self.tcp_relays.insert(node, address);
+        self.sockets.insert((Segment::Internet, address), (node, SocketId::TCP_RELAY));
+    }
+
+    /// Lets it stand for `node` no more.
+    pub(super) fn close_tcp_relay(&mut self, node: NodeId) {
+        if let Some(address) = self.tcp_relays.remove(&node) {
+            self.sockets.remove(&(Segment::Internet, address));
+        }
+    }
+
+    /// Returns the path by which a node is told that something came that came on `path`.
+    pub(super) fn as_told(&self, path: Path) -> Path {
+        let lie = self.tcp_relay_lies.get(&path.remote).filter(|_| path.is_through_tcp_relay());
+        Path { remote: lie.copied().unwrap_or(path.remote), ..path }
+    }
+
     /// Sends `bytes` from `node` on `path` and returns the copies that will arrive, and when.
     ///
     /// A datagram of few `hops` opens its own translator and dies behind it.
@@ -292,6 +328,9 @@ impl Internet {
     ) -> Option<(NodeId, SocketId)> {
         let (segment, destination) = self.enter(now, datagram)?;
         let (node, socket) = *self.sockets.get(&(segment, destination))?;
+        if socket != SocketId::TCP_RELAY && self.without_udp.contains(&node) {
+            return None;
+        }
         if self.blocked.contains(&(datagram.from, node)) {
             return None;
         }
@@ -301,6 +340,13 @@ impl Internet {
 
     /// Returns the sockets a datagram leaves from: the one named, else all of the family.
     fn sources(&self, node: NodeId, path: Path) -> Vec<(Segment, SocketAddr)> {
+        if path.is_through_tcp_relay() {
+            let relay = self.tcp_relays.get(&node);
+            return relay.map(|&relay| (Segment::Internet, relay)).into_iter().collect();
+        }
+        if self.without_udp.contains(&node) {
+            return Vec::new();
+        }
         let sockets = &self.attached[&node];
         let named = usize::try_from(path.local.0).ok().and_then(|index| sockets.get(index));
         let fits = |at: &&(Segment, SocketAddr)| at.1.is_ipv4() == path.remote.is_ipv4();

@@ -28,6 +28,7 @@ mod pins;
 mod recording;
 mod run;
 mod stack;
+mod tcp_relay;
 mod trace;
 mod traffic;
 mod world;

@@ -126,6 +126,7 @@ impl World {
         match happening {
             Happening::Arrival(datagram) => self.arrive(datagram),
             Happening::Ping(series) => self.ping_in_series(series),
+            Happening::TcpRelayConnected(node) => self.tcp_relay_connected(node),
         }
     }
 
@@ -140,7 +141,7 @@ impl World {
             let (at, datagram) = (self.now, datagram.clone());
             recording.push(Overheard { at, to: node, datagram });
         }
-        let path = Path { local, remote: datagram.source };
+        let path = self.internet.as_told(Path { local, remote: datagram.source });
         let sent = self.hosts[node.0].datagram(self.now, path, datagram.bytes);
         self.send(node, sent);
     }
@@ -148,12 +149,15 @@ impl World {
     /// Puts what `node` has sent on its way, after something has happened to it.
     pub(super) fn send(&mut self, node: NodeId, sent: Vec<Sent>) {
         self.reschedule(node);
+        self.follow_tcp_relay(node);
         for Sent { path, hops, bytes } in sent {
             self.trace.write_u64(self.now.as_micros());
             self.trace.write_u64(node.0 as u64);
             self.trace.write(path.remote.to_string().as_bytes());
             self.trace.write(&bytes);
-            *self.sent_to.entry(path.remote).or_default() += bytes.len();
+            if !path.is_through_tcp_relay() {
+                *self.sent_to.entry(path.remote).or_default() += bytes.len();
+            }
             let arrivals = self.internet.send(self.now, &mut self.rng, node, path, hops, &bytes);
             for (at, datagram) in arrivals {
                 self.queue(at, Happening::Arrival(datagram));

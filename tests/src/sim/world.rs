@@ -43,6 +43,8 @@ pub(super) enum Happening {
     Arrival(Datagram),
     /// The next ping of a series is due.
     Ping(usize),
+    /// A node has a connection to the TCP relay.
+    TcpRelayConnected(NodeId),
 }
 
 /// A host that pings another again and again.
@@ -69,7 +71,7 @@ pub struct World {
     queued: u64,
     /// Everything that arrived since it was to be recorded.
     pub(super) recording: Option<Vec<Overheard>>,
-    /// How many bytes were sent to each address.
+    /// How many bytes were sent to each address by UDP.
     pub(super) sent_to: BTreeMap<SocketAddr, usize>,
     pub(super) series: Vec<Series>,
     /// What nodes in whose mouths packets were put share with those who got them.

@@ -3,7 +3,7 @@
 //! Written only by the control plane, between packets. Kept apart from the subsystems' own state
 //! so that it can be published to shards on other cores as a value.
 
-use core::net::IpAddr;
+use core::net::{IpAddr, SocketAddr};
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ use foldhash::fast::FixedState;
 
 use crate::address::{Address, Mac, NetworkId};
 use crate::config::Route;
-use crate::endpoint::Path;
+use crate::endpoint::{Path, Scope};
 use crate::rules::{Direction, Filter, Holdings, Party, Passage};
 use crate::suite::PeerKeys;
 use crate::time::Instant;
@@ -24,6 +24,8 @@ pub struct Tables {
     pub me: Address,
     /// Whether paths to this machine's own loopback addresses are used; only in a laboratory.
     pub allow_loopback: bool,
+    /// Whether the TCP relay stands in for UDP.
+    pub uses_tcp_relay: bool,
     /// Whether this node is a root of a world it knows, and so relays for anybody.
     pub is_upstream: bool,
     /// Whether a root answers, or this node is one.
@@ -144,6 +146,7 @@ impl Tables {
         Self {
             me,
             allow_loopback: false,
+            uses_tcp_relay: false,
             is_upstream: false,
             is_online: false,
             upstream: None,
@@ -151,6 +154,19 @@ impl Tables {
             peers: HashMap::with_hasher(hasher.clone()),
             networks: HashMap::with_hasher(hasher),
         }
+    }
+
+    /// Returns whether `ip` is on the Internet, as opposed to this site.
+    #[must_use]
+    pub fn is_outside(&self, ip: IpAddr) -> bool {
+        let scope = Scope::of(ip);
+        scope == Scope::Global || self.allow_loopback && scope == Scope::Loopback
+    }
+
+    /// Returns whether the TCP relay passes datagrams on to `remote` (spec 02 §9.4).
+    #[must_use]
+    pub fn is_tcp_relayable(&self, remote: SocketAddr) -> bool {
+        remote.is_ipv4() && self.is_outside(remote.ip())
     }
 
     /// Returns the peer at `address`.

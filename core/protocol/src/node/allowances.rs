@@ -4,9 +4,9 @@
 //! from which nobody has answered anything gets at most [three bytes](AMPLIFICATION_MAX) for each
 //! it sent, and never a longer packet than one datagram.
 
-use core::net::SocketAddr;
 use std::collections::BTreeMap;
 
+use crate::endpoint::Path;
 use crate::limits::{
     ALLOWANCE_PERIOD, ALLOWANCES_MAX, AMPLIFICATION_MAX, PACKET_LEN_MAX, PHYSICAL_MTU,
 };
@@ -16,11 +16,11 @@ use crate::time::Instant;
 #[derive(Debug)]
 pub(super) struct Allowances {
     turned: Instant,
-    /// Bytes left, by address; the older generation is forgotten when it is a period old.
-    current: BTreeMap<SocketAddr, usize>,
-    previous: BTreeMap<SocketAddr, usize>,
+    /// Bytes left, by path, as what a TCP relay names for a source proves nothing about UDP; the older generation is forgotten when it is a period old.
+    current: BTreeMap<Path, usize>,
+    previous: BTreeMap<Path, usize>,
     /// What came last, as long as nothing was said to it.
-    at_hand: Option<(SocketAddr, usize)>,
+    at_hand: Option<(Path, usize)>,
 }
 
 impl Allowances {
@@ -33,29 +33,29 @@ impl Allowances {
         }
     }
 
-    /// Takes note of `len` bytes that came from `remote`.
+    /// Takes note of `len` bytes that came by `path`.
     ///
     /// What came before and was not answered is forgotten, so that nothing is written down for
     /// whom nothing is said to.
-    pub(super) const fn earn(&mut self, remote: SocketAddr, len: usize) {
-        self.at_hand = Some((remote, len));
+    pub(super) const fn earn(&mut self, path: Path, len: usize) {
+        self.at_hand = Some((path, len));
     }
 
-    /// Returns whether `remote` may be sent a packet of `len` bytes, and if so, spends them.
-    pub(super) fn spend(&mut self, now: Instant, remote: SocketAddr, len: usize) -> bool {
+    /// Returns whether a packet of `len` bytes may be sent back by `path`, and if so, spends them.
+    pub(super) fn spend(&mut self, now: Instant, path: Path, len: usize) -> bool {
         if now.since(self.turned) >= ALLOWANCE_PERIOD {
             self.previous = core::mem::take(&mut self.current);
             self.turned = now;
         }
-        let earned = self.at_hand.take_if(|(from, _)| *from == remote).map_or(0, |(_, len)| len);
-        let kept = self.current.get(&remote).copied();
-        let kept = kept.or_else(|| self.previous.remove(&remote)).unwrap_or(0);
+        let earned = self.at_hand.take_if(|(from, _)| *from == path).map_or(0, |(_, len)| len);
+        let kept = self.current.get(&path).copied();
+        let kept = kept.or_else(|| self.previous.remove(&path)).unwrap_or(0);
         let left = (kept + AMPLIFICATION_MAX * earned).min(AMPLIFICATION_MAX * PACKET_LEN_MAX);
         let is_enough = len <= left.min(PHYSICAL_MTU);
         let left = if is_enough { left - len } else { left };
         // Whoever finds the table full has what it sent just before, and for one answer only.
-        if self.current.len() < ALLOWANCES_MAX || self.current.contains_key(&remote) {
-            self.current.insert(remote, left);
+        if self.current.len() < ALLOWANCES_MAX || self.current.contains_key(&path) {
+            self.current.insert(path, left);
         }
         is_enough
     }
@@ -66,9 +66,11 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::endpoint::SocketId;
 
-    fn remote(number: u64) -> SocketAddr {
-        SocketAddr::from(([192, 0, (number >> 8) as u8, number as u8], 9993))
+    fn remote(number: u64) -> Path {
+        let remote = ([192, 0, (number >> 8) as u8, number as u8], 9993).into();
+        Path { local: SocketId(0), remote }
     }
 
     #[test]

@@ -203,6 +203,14 @@ impl Control {
                 Some(controller) => controller.load_member(ctx, network, member, &json),
                 None => Err(CommandError::NotController(network)),
             },
+            Command::TcpRelay(usage) => {
+                self.peers.set_tcp_relay(ctx, &self.roots, usage);
+                Ok(())
+            }
+            Command::TcpRelayConnected(is_connected) => {
+                self.peers.tcp_relay_connected(ctx, &self.roots, is_connected);
+                Ok(())
+            }
             Command::Flush => {
                 self.peers.save_all(ctx);
                 Ok(())
@@ -285,6 +293,7 @@ impl Control {
             online: self.peers.is_online(now, &self.roots),
             planet_id: planet.id,
             planet_timestamp: planet.timestamp,
+            tcp_relay: self.peers.tcp_relay(),
         }
     }
 

@@ -30,10 +30,10 @@ use crate::whois::{Content, WaitingPacket};
 use crate::world::World;
 
 use self::control::Control;
-pub use crate::command::{Command, CommandError};
+pub use crate::command::{Command, CommandError, TcpRelayUse};
 pub use crate::status::{
     Candidate, Mapping, NamedBy, NodeStatus, Outcome, PathExplanation, PeerStatus, Reason, Role,
-    WorldsStatus,
+    TcpRelayStatus, WorldsStatus,
 };
 
 /// What a node needs to know before it starts.
@@ -125,7 +125,7 @@ impl Node {
         sink: &mut impl FrameSink,
     ) -> Result<(), Rejected> {
         self.control.check_network()?;
-        self.control.allowances.earn(path.remote, datagram.len());
+        self.control.allowances.earn(path, datagram.len());
         let tables = self.control.tables();
         let outcome = match self.intake.take(tables, now, path, datagram, transmit) {
             Ok(inbound) => self.control.dispatch(now, inbound, transmit, sink),
@@ -317,7 +317,7 @@ impl Node {
         while let Some(WaitingPacket { path, content, .. }) = self.control.take_ready() {
             let outcome = match content {
                 Content::Sealed(mut packet) => {
-                    self.control.allowances.earn(path.remote, packet.len());
+                    self.control.allowances.earn(path, packet.len());
                     self.intake
                         .retry(self.control.tables(), path, &mut packet)
                         .and_then(|inbound| self.control.dispatch(now, inbound, transmit, sink))

@@ -3,7 +3,7 @@
 //! Source: spec 02 §4.6.
 
 use crate::address::Address;
-use crate::endpoint::Path;
+use crate::endpoint::{Path, SocketId};
 use crate::error::Rejected;
 use crate::fastpath::outbound::{self, Envelope};
 use crate::limits::{DISPATCH_STEPS_MAX, HEADER_LEN};
@@ -75,7 +75,7 @@ impl Control {
         }
         match packet.route {
             Route::Best => {}
-            Route::Direct(path) => return self.seal_and_send(packet, path, transmit),
+            Route::Direct(path) => return self.send_direct(packet, path, transmit),
             Route::Back(path) => return self.answer(now, packet, path, transmit),
         }
         let known = self.knows(now, packet.to);
@@ -91,9 +91,27 @@ impl Control {
         }
     }
 
+    /// Sends a packet on a path, and if that is from all sockets, through the TCP relay as well while
+    /// it stands in for them.
+    fn send_direct(
+        &mut self,
+        packet: Outgoing,
+        path: Path,
+        transmit: &mut impl Transmit,
+    ) -> Result<(), Rejected> {
+        let tables = &self.shared.tables;
+        let is_from_all = path.local == SocketId::ALL;
+        if is_from_all && tables.uses_tcp_relay && tables.is_tcp_relayable(path.remote) {
+            let relayed = Path::through_tcp_relay(path.remote);
+            self.seal_and_send(packet.clone(), relayed, transmit)?;
+        }
+        self.seal_and_send(packet, path, transmit)
+    }
+
     /// Sends a packet back where one came from, as far as that has earned it.
     ///
-    /// What has not been earned goes the best way instead, which is one that was proven. A HELLO that
+    /// What has not been earned goes the best way instead, which is one that was proven, and so does
+    /// what came through a TCP relay that is no longer needed: others shall leave it, too. A HELLO that
     /// asks for a path to be confirmed has to go there, and is cut down to an ECHO, the answer to
     /// which confirms as well.
     fn answer(
@@ -104,23 +122,35 @@ impl Control {
         transmit: &mut impl Transmit,
     ) -> Result<(), Rejected> {
         let (tables, relayed) = (&self.shared.tables, self.at_hand_relayed);
-        if self.peers.is_proven(tables, packet.to, path.remote, relayed) {
+        if path.is_through_tcp_relay() && !tables.uses_tcp_relay {
+            return self.answer_elsewhere(now, packet, transmit);
+        }
+        if self.peers.is_proven(tables, packet.to, path, relayed) {
             return self.seal_and_send(packet, path, transmit);
         }
-        if self.allowances.spend(now, path.remote, HEADER_LEN + packet.body.len()) {
+        if self.allowances.spend(now, path, HEADER_LEN + packet.body.len()) {
             return self.seal_and_send(packet, path, transmit);
         }
         if packet.verb != Verb::Hello {
-            let known = packet.seal == Seal::Peer;
-            let best = self.way_to(now, packet.to, packet.verb).filter(|_| known);
-            return self.seal_and_send(packet, best.ok_or(Rejected::Unproven)?, transmit);
+            return self.answer_elsewhere(now, packet, transmit);
         }
-        if !self.peers.takes_echo(packet.to) || !self.allowances.spend(now, path.remote, HEADER_LEN)
-        {
+        if !self.peers.takes_echo(packet.to) || !self.allowances.spend(now, path, HEADER_LEN) {
             return Err(Rejected::Unproven);
         }
         (packet.verb, packet.body) = (Verb::Echo, Vec::new());
         self.seal_and_send(packet, path, transmit)
+    }
+
+    /// Sends a packet not back but by the best way, if its recipient is known.
+    fn answer_elsewhere(
+        &mut self,
+        now: Instant,
+        packet: Outgoing,
+        transmit: &mut impl Transmit,
+    ) -> Result<(), Rejected> {
+        let known = packet.seal == Seal::Peer;
+        let best = self.way_to(now, packet.to, packet.verb).filter(|_| known);
+        self.seal_and_send(packet, best.ok_or(Rejected::Unproven)?, transmit)
     }
 
     /// Sends what waited and can be sent by now; returns whether anything was.

@@ -15,7 +15,7 @@ use crate::limits::{
 };
 use crate::outbox::{Ctx, Received};
 use crate::peer::surroundings::Pace;
-use crate::peer::{Peers, is_usable};
+use crate::peer::{Peers, is_usable_path};
 use crate::roots::Roots;
 use crate::suite;
 use crate::surface::Surface;
@@ -39,6 +39,17 @@ pub(super) fn greet(ctx: &mut Ctx<'_>, roots: &Roots, to: Address, remote: Socke
 pub(super) fn greet_on(ctx: &mut Ctx<'_>, roots: &Roots, to: Address, path: Path) {
     let body = write(ctx, roots, path.remote);
     ctx.out.send_on(path, to, Verb::Hello, body);
+}
+
+/// Sends HELLO to the far end of `path`: from all sockets, unless the path is through the TCP relay,
+/// on whose word nothing shall be sent by UDP.
+pub(super) fn greet_along(ctx: &mut Ctx<'_>, roots: &Roots, to: Address, path: Path) {
+    if path.is_through_tcp_relay() {
+        let body = write(ctx, roots, path.remote);
+        ctx.out.send_on(path, to, Verb::Hello, body);
+    } else {
+        greet(ctx, roots, to, path.remote);
+    }
 }
 
 /// Returns the body of a HELLO to `remote`.
@@ -149,7 +160,7 @@ impl Peers {
         // Half of what an address that has proven nothing has earned; the rest is for asking it to.
         let earned = AMPLIFICATION_MAX * (HEADER_LEN + rx.body.len()) / 2;
         let too_long = HEADER_LEN + body.len() > earned.min(PHYSICAL_MTU);
-        if too_long && !self.is_proven(ctx.tables, rx.from, rx.path.remote, rx.hops > 0) {
+        if too_long && !self.is_proven(ctx.tables, rx.from, rx.path, rx.hops > 0) {
             body = asked.answer(rx.path.remote, &[]);
             if let Some(peer) = self.peers.get_mut(&rx.from) {
                 peer.owed_worlds = Some(Box::new(asked));
@@ -204,7 +215,7 @@ impl Peers {
     fn ask_back(&mut self, ctx: &mut Ctx<'_>, roots: &Roots, rx: &Received<'_>) {
         let Some(peer) = self.peers.get(&rx.from) else { return };
         let is_known = peer.paths.iter().any(|known| known.path() == rx.path);
-        let is_usable = || is_usable(ctx.tables, roots, rx.from, rx.path.remote.ip());
+        let is_usable = || is_usable_path(ctx.tables, roots, rx.from, rx.path);
         if rx.hops == 0 && !is_known && is_usable() {
             self.confirm(ctx, roots, rx);
         }
@@ -282,6 +293,10 @@ impl Peers {
         rx: &Received<'_>,
         mine: SocketAddr,
     ) {
+        if rx.path.is_through_tcp_relay() {
+            // That is where the relay is.
+            return;
+        }
         let is_trusted = roots.is_upstream(rx.from);
         let has_moved = rx.hops == 0 && surface.report(ctx.now, rx.from, rx.path, mine, is_trusted);
         // Roots do not move: the worlds say where they are.

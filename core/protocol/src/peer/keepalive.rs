@@ -73,7 +73,7 @@ impl Schedule {
     }
 
     /// Has roots looked after at `at` or sooner.
-    fn wake_upstreams(&mut self, at: Instant) {
+    pub(super) fn wake_upstreams(&mut self, at: Instant) {
         self.upstreams = Some(self.upstreams.map_or(at, |upstreams| upstreams.min(at)));
     }
 
@@ -160,6 +160,7 @@ impl Peers {
         if self.registration.poll_timeout().is_some_and(|due| due <= ctx.now) {
             self.decide(ctx, roots);
         }
+        self.fall_back(ctx, roots);
         self.look_at_paths(ctx, roots);
         self.follow_again(ctx, roots);
         if self.schedule.upstreams.is_some_and(|due| due <= ctx.now) {
@@ -181,7 +182,8 @@ impl Peers {
         let registration = registration.map(|at| (at, "roots are heard about our address"));
         let watches = self.watches.poll_timeout().map(|at| (at, "a path in use is looked at"));
         let retries = self.retries.poll_timeout().map(|at| (at, "an address is tried again"));
-        [upstreams, peers, registration, watches, retries].into_iter().flatten().min()
+        let fallback = self.fallback.poll_timeout().map(|at| (at, "UDP may be blocked"));
+        [upstreams, peers, registration, watches, retries, fallback].into_iter().flatten().min()
     }
 
     /// Takes note that something was sent to a root or through it: if the root does not show soon
@@ -273,7 +275,9 @@ impl Peers {
         endpoints: &[SocketAddr],
     ) {
         for is_ipv6 in [false, true] {
-            if paths.iter().any(|path| path.remote.is_ipv6() == is_ipv6) {
+            // Behind a TCP relay, UDP is tried all the time.
+            let mut paths = paths.iter().filter(|path| !path.is_through_tcp_relay());
+            if paths.any(|path| path.remote.is_ipv6() == is_ipv6) {
                 continue;
             }
             let family: Vec<SocketAddr> =
@@ -358,8 +362,11 @@ impl Peers {
             }
         } else if greets {
             // HELLO leaves from all sockets, so that paths that differ in the socket share one.
-            for remote in BTreeSet::from_iter(paths.iter().map(|path| path.remote)) {
-                hello::greet(ctx, roots, address, remote);
+            let way = |&path: &Path| {
+                if path.is_through_tcp_relay() { path } else { Path::from_all(path.remote) }
+            };
+            for path in BTreeSet::from_iter(paths.iter().map(way)) {
+                hello::greet_along(ctx, roots, address, path);
             }
         } else {
             for &path in paths {
@@ -401,6 +408,6 @@ pub(super) fn greet_through_root(ctx: &mut Ctx<'_>, roots: &Roots, address: Addr
     if let Some((root, path)) = ctx.tables.upstream
         && root != address
     {
-        hello::greet(ctx, roots, address, path.remote);
+        hello::greet_along(ctx, roots, address, path);
     }
 }

@@ -11,6 +11,7 @@
 //! - `introduce`: RENDEZVOUS between peers this node relays for,
 //! - `keepalive`: everything that happens because time passes,
 //! - `reliance`: leaving a path that dies while it is used,
+//! - `fallback`: doing without UDP, through a TCP relay,
 //! - `record`: what is saved of a peer,
 //! - `acquaintances`: those who were validated once and are no peers at the moment,
 //! - `pinning`: pins, first use, and what contradicts them,
@@ -25,6 +26,7 @@
 mod acquaintances;
 mod answer;
 pub mod explain;
+mod fallback;
 pub mod gates;
 mod hello;
 mod introduce;
@@ -61,6 +63,7 @@ use crate::limits::{
 };
 use crate::outbox::{Ctx, Directory, Received};
 use crate::peer::acquaintances::Acquaintances;
+use crate::peer::fallback::Fallback;
 use crate::peer::gates::{Budget, Gate, PushGate};
 use crate::peer::hello::Asked;
 use crate::peer::introduce::Introductions;
@@ -187,6 +190,7 @@ pub struct Peers {
     watches: Watches,
     retries: Retries,
     registration: Registration,
+    fallback: Fallback,
     introductions: Introductions,
     /// ECHOs answered, by path.
     echoes: Gate<Path>,
@@ -214,6 +218,7 @@ impl Peers {
             watches: Watches::new(),
             retries: Retries::new(),
             registration: Registration::new(),
+            fallback: Fallback::new(),
             introductions: Introductions::new(),
             echoes: Gate::new(Duration::from_millis(166), GATE_KEYS_MAX),
             confirmations: Gate::new(Duration::from_secs(1), GATE_KEYS_MAX),
@@ -315,6 +320,7 @@ impl Peers {
         }
         if rx.hops == 0 {
             self.arrived(ctx, roots, rx);
+            self.heard_root(ctx, roots, rx);
         } else if rx.verb.is_nontrivial() {
             self.suspect(ctx.now, rx.from, None);
         }
@@ -331,7 +337,7 @@ impl Peers {
         let Some(peer) = self.peers.get_mut(&rx.from) else { return };
         peer.unanswered = 0;
         peer.relied_on = None;
-        let is_usable = || is_usable(ctx.tables, roots, rx.from, rx.path.remote.ip());
+        let is_usable = || is_usable_path(ctx.tables, roots, rx.from, rx.path);
         match peer.paths.arrived(ctx.now, rx.path, rx.verb == Verb::Ok, is_usable) {
             Arrival::Refreshed | Arrival::Refused => {}
             Arrival::Redundant => self.suspect(ctx.now, rx.from, Some(rx.path)),
@@ -352,20 +358,21 @@ impl Peers {
         }
     }
 
-    /// Returns whether the peer at `to`, or a root that relays for it, has answered from `remote`.
+    /// Returns whether the peer at `to`, or a root that relays for it, has answered from the far end
+    /// of `path`.
+    ///
+    /// What the TCP relay names for a source, nobody has proven to hear what UDP brings there.
     #[must_use]
-    pub fn is_proven(
-        &self,
-        tables: &Tables,
-        to: Address,
-        remote: SocketAddr,
-        relayed: bool,
-    ) -> bool {
+    pub fn is_proven(&self, tables: &Tables, to: Address, path: Path, relayed: bool) -> bool {
         let relays = tables.upstreams.iter().filter(|_| relayed);
+        let is_proof = |known: Path| {
+            known.remote == path.remote
+                && known.is_through_tcp_relay() == path.is_through_tcp_relay()
+        };
         core::iter::once(&to)
             .chain(relays)
             .filter_map(|address| self.peers.get(address))
-            .any(|peer| peer.paths.iter().any(|known| known.path().remote == remote))
+            .any(|peer| peer.paths.iter().any(|known| is_proof(known.path())))
     }
 
     /// Tells the data plane and the host how `address` is reached, if that has changed.
@@ -465,4 +472,11 @@ impl Directory for Peers {
 fn is_usable(tables: &Tables, roots: &Roots, address: Address, ip: IpAddr) -> bool {
     let is_place = is_usable_endpoint(ip) || tables.allow_loopback && ip.is_loopback();
     is_place && roots.allows_endpoint(address, ip) && !tables.is_managed(ip)
+}
+
+/// Returns whether `path` may be learned for the peer at `address`.
+fn is_usable_path(tables: &Tables, roots: &Roots, address: Address, path: Path) -> bool {
+    // What still comes through the TCP relay while UDP does shall not be relied on.
+    let leads_there = !path.is_through_tcp_relay() || tables.uses_tcp_relay;
+    leads_there && is_usable(tables, roots, address, path.remote.ip())
 }

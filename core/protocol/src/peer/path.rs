@@ -34,6 +34,9 @@ pub const PATIENCE: Duration = Duration::from_millis(500);
 /// The latency of a path that was never measured, in milliseconds.
 pub const LATENCY_UNKNOWN: u64 = 65_535;
 
+/// What makes any path through the TCP relay worse than any other.
+const TCP_RELAY_PENALTY: u64 = 1 << 32;
+
 /// Age beyond which an even older path is no worse, in milliseconds.
 const AGE_MAX: u64 = 140_000;
 
@@ -142,13 +145,15 @@ impl Known {
 
     /// Returns how bad the path is: the smaller, the better (spec 02 §4.6).
     ///
-    /// A private address thus beats a global one of the same latency by a factor of four.
+    /// A private address thus beats a global one of the same latency by a factor of four, and
+    /// anything a path through the TCP relay.
     #[must_use]
     pub fn quality(&self, now: Instant) -> u64 {
         let age = self.heard.map_or(AGE_MAX, |heard| millis(now.since(heard)).min(AGE_MAX));
         let silence = if self.is_alive(now) { 0 } else { LATENCY_UNKNOWN + age };
         let reach = Scope::of(self.path.remote.ip()) as u64;
-        (self.latency.unwrap_or(LATENCY_UNKNOWN) + silence) * (8 - reach)
+        let detour = if self.path.is_through_tcp_relay() { TCP_RELAY_PENALTY } else { 0 };
+        (self.latency.unwrap_or(LATENCY_UNKNOWN) + silence) * (8 - reach) + detour
     }
 }
 
@@ -312,8 +317,15 @@ impl Paths {
         self.known.retain(|known| known.is_unexpired(now));
     }
 
+    /// Forgets paths through the TCP relay; returns whether there were any.
+    pub fn forget_tcp_relay(&mut self) -> bool {
+        let before = self.known.len();
+        self.known.retain(|known| !known.path.is_through_tcp_relay());
+        self.known.len() < before
+    }
+
     /// Returns every path, expired ones included, in the order they were learned.
-    pub fn iter(&self) -> impl Iterator<Item = &Known> {
+    pub fn iter(&self) -> impl Iterator<Item = &Known> + Clone {
         self.known.iter()
     }
 

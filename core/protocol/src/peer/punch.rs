@@ -60,8 +60,12 @@ impl Peers {
             && endpoint.port() != 0
             && is_usable(ctx.tables, roots, peer, endpoint.ip());
         if is_meant {
-            let path = Path { local: rx.path.local, remote: endpoint };
-            ctx.out.punches.push_back(path);
+            let mut path = Path { local: rx.path.local, remote: endpoint };
+            if !path.is_through_tcp_relay() {
+                ctx.out.punches.push_back(path);
+            } else if !ctx.tables.is_tcp_relayable(endpoint) {
+                path = Path::from_all(endpoint);
+            }
             self.follow(ctx, roots, peer, path, NamedBy::Root);
         }
         Ok(())
@@ -119,7 +123,7 @@ impl Peers {
         if self.takes_echo(to) {
             ctx.out.send_on(path, to, Verb::Echo, Vec::new());
         } else {
-            hello::greet(ctx, roots, to, path.remote);
+            hello::greet_along(ctx, roots, to, path);
         }
     }
 

@@ -19,6 +19,7 @@ use crate::event::{Event, IdentitySource, StoreKey};
 use crate::identity::Identity;
 use crate::limits::{GREETED_AT_START_MAX, GREETED_AT_START_MAX_ROOT, PATHS_PER_PEER_MAX};
 use crate::outbox::Ctx;
+use crate::peer::path::Known;
 use crate::peer::{Peer, Peers, hello, is_usable};
 use crate::roots::Roots;
 use crate::time::Instant;
@@ -57,10 +58,12 @@ impl Peer {
         for number in version.unwrap_or_default() {
             out.put_u16(number);
         }
-        let count = self.paths.iter().count();
+        // What the TCP relay says may be anybody's address.
+        let by_udp = self.paths.iter().map(Known::path).filter(|path| !path.is_through_tcp_relay());
+        let count = by_udp.clone().count();
         out.put_u16(u16::try_from(count).expect("a peer has at most 64 paths"));
-        for known in self.paths.iter() {
-            inet::write(&mut out, Some(known.path().remote));
+        for path in by_udp {
+            inet::write(&mut out, Some(path.remote));
         }
         out
     }

@@ -90,7 +90,7 @@ impl Peers {
         match self.peers.get(&seed) {
             None => ctx.out.whois.push_back(seed),
             Some(peer) => match peer.paths.selected(ctx.now) {
-                Some(known) => hello::greet(ctx, roots, seed, known.path().remote),
+                Some(known) => hello::greet_along(ctx, roots, seed, known.path()),
                 None => greet_through_root(ctx, roots, seed),
             },
         }
