@@ -4,6 +4,7 @@ mod explanation;
 mod mapping;
 mod report;
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::str::FromStr;
 
@@ -32,6 +33,10 @@ pub(crate) struct Node {
     /// UDP port at every local address; 0 is any free one.
     #[arg(long, value_name = "N", default_value_t = DEFAULT_PORT)]
     port: u16,
+    /// While no root answers by UDP, have this TCP relay stand in for it; 204.80.128.1:443 is
+    /// ZeroTier's.
+    #[arg(long, value_name = "ADDR:PORT")]
+    tcp_relay: Option<SocketAddr>,
     /// The roots to use instead of those in the home directory.
     #[arg(long, value_name = "FILE")]
     planet: Option<PathBuf>,
@@ -129,6 +134,9 @@ impl Node {
         let mut builder = Builder::new(&self.home).port(self.port).controller(self.controller);
         if self.no_port_mapping {
             builder = builder.map_ports(false);
+        }
+        if self.tcp_relay.is_some() {
+            builder = builder.tcp_relay(self.tcp_relay, false);
         }
         if let Some(file) = &self.planet {
             builder = builder.planet(read_world(file, WorldKind::Planet)?);

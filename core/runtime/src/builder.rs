@@ -1,6 +1,6 @@
 //! Starting a node.
 
-use std::net::{SocketAddr, UdpSocket};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -21,10 +21,15 @@ use crate::host::{Host, Machine};
 use crate::limits::REQUESTS_MAX;
 use crate::mapping::Mapping;
 use crate::store::{Home, HomeError, Records, Watch};
+use crate::tcp_relay::TcpRelay;
 use crate::udp::{Bind, BindError, Sockets};
 
 /// The port nodes use unless told otherwise (spec 02 §9.1).
 pub const DEFAULT_PORT: u16 = 9_993;
+
+/// The TCP relay the reference uses unless told otherwise (spec 02 §9.4).
+pub const DEFAULT_TCP_RELAY: SocketAddr =
+    SocketAddr::new(IpAddr::V4(Ipv4Addr::new(204, 80, 128, 1)), 443);
 
 /// Why a node did not start. Nothing of it is running.
 #[derive(Debug, thiserror::Error)]
@@ -53,6 +58,8 @@ pub struct Builder {
     controller: bool,
     allow_loopback: bool,
     map_ports: bool,
+    /// Where a TCP relay is, and whether it is used in place of UDP.
+    tcp_relay: (Option<SocketAddr>, bool),
 }
 
 impl Builder {
@@ -69,6 +76,7 @@ impl Builder {
             allow_loopback: false,
             // Phones are behind translators of a carrier's, which nobody can ask.
             map_ports: !cfg!(any(target_os = "android", target_os = "ios")),
+            tcp_relay: (None, false),
         }
     }
 
@@ -125,6 +133,17 @@ impl Builder {
     #[must_use]
     pub const fn map_ports(mut self, map: bool) -> Self {
         self.map_ports = map;
+        self
+    }
+
+    /// Uses the TCP relay at this address while no root answers by UDP, or none, as is usual.
+    ///
+    /// If it is `forced`, it is used always, and nothing is sent or taken in by UDP. It only
+    /// forwards to IPv4 addresses of the Internet. Whoever runs it sees with whom the node speaks,
+    /// but not what.
+    #[must_use]
+    pub const fn tcp_relay(mut self, relay: Option<SocketAddr>, forced: bool) -> Self {
+        self.tcp_relay = (relay, forced);
         self
     }
 
@@ -186,8 +205,10 @@ impl Builder {
         };
         let node = Node::new(state.identity, config, seed()?, now, unix);
         let host = Host::start(machine);
+        let (relay, is_forced) = self.tcp_relay;
         let driver = Driver {
             node,
+            tcp_relay: TcpRelay::new(relay, is_forced),
             clock,
             sockets,
             mapping,

@@ -4,6 +4,8 @@
 //! out what the node says, before it waits again. What comes in is taken in batches, and the
 //! sources take turns, so that none of them waits for more than one batch of each other.
 
+mod relayed;
+
 use std::future::poll_fn;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -32,6 +34,7 @@ use crate::plans::Plans;
 use crate::port::{Attached, HostBatch, Port, Ports};
 use crate::request::{Losses, Request, RequestError};
 use crate::store::{Records, Saver, Watch};
+use crate::tcp_relay::{News, TcpRelay};
 use crate::tun::parse_ethernet;
 use crate::udp::{GsoQueue, ReceiveBatch, Sockets};
 
@@ -42,6 +45,7 @@ pub(crate) struct Driver {
     pub(crate) sockets: Sockets,
     /// `None` if no gateway is asked for a port.
     pub(crate) mapping: Option<Mapping>,
+    pub(crate) tcp_relay: TcpRelay,
     pub(crate) host: Host,
     pub(crate) records: Arc<Records>,
     /// `None` if files that others edit go unnoticed.
@@ -57,6 +61,7 @@ struct Running {
     node: Node,
     clock: Clock,
     sockets: Sockets,
+    tcp_relay: TcpRelay,
     received: ReceiveBatch,
     out: GsoQueue,
     ports: Ports,
@@ -92,10 +97,12 @@ enum Ready {
     Touched(Vec<StoreKey>),
     /// The gateway maps another port to this node, or none.
     Mapped,
+    /// The TCP relay has something to tell.
+    TcpRelay(News),
 }
 
 /// How many kinds of sources [`Running::poll_source`] knows.
-const SOURCES: usize = 7;
+const SOURCES: usize = 8;
 
 impl Driver {
     /// Drives the node until it is asked to stop or the last handle is gone.
@@ -105,6 +112,7 @@ impl Driver {
             node: self.node,
             clock: self.clock,
             sockets: self.sockets,
+            tcp_relay: self.tcp_relay,
             received: ReceiveBatch::new(),
             out: GsoQueue::default(),
             ports: Ports::default(),
@@ -149,6 +157,7 @@ impl Running {
                 Ready::Frames(network) => self.take_frames(now, network).await,
                 Ready::Touched(keys) => self.reload(now, &keys),
                 Ready::Mapped => self.refresh_local_addresses(now),
+                Ready::TcpRelay(news) => self.follow_tcp_relay(now, news).await,
                 Ready::Request(Request::Stop) | Ready::Abandoned => return,
                 Ready::Request(request) => self.answer(now, request),
             }
@@ -159,6 +168,7 @@ impl Running {
     async fn load(&mut self) {
         let now = self.clock.now();
         self.refresh_local_addresses(now);
+        self.command(now, Command::TcpRelay(self.tcp_relay.usage()));
         for (moon, seeds) in self.records.home().wanted_moons().unwrap_or_default() {
             for seed in seeds {
                 self.command(now, Command::Orbit { moon, seed: Some(seed), definition: None });
@@ -196,7 +206,7 @@ impl Running {
         while let Some(event) = self.node.poll_event() {
             self.carry_out(event);
         }
-        self.sockets.send(&mut self.out).await;
+        self.transmit().await;
         self.ports.flush().await;
     }
 
@@ -226,6 +236,7 @@ impl Running {
             event::Event::IdentityConflict { address, known, offered, source } => {
                 self.events.push(Event::IdentityConflict { address, known, offered, source });
             }
+            event::Event::TcpRelay(is_wanted) => self.want_tcp_relay(is_wanted),
             event::Event::Worlds => self.events.push(Event::Worlds),
             // The enum may grow; what a host cannot act on yet it need not see.
             _ => log::debug!(event:?; "an event is not passed on"),
@@ -297,14 +308,16 @@ impl Running {
     fn poll_source(&mut self, source: usize, cx: &mut Context<'_>) -> Poll<Ready> {
         match source {
             0 => self.timer.poll_elapsed(cx).map(|()| Ready::Timeout),
+            1 if self.tcp_relay.replaces_udp() => Poll::Pending,
             1 => self.sockets.poll_readable(cx).map(Ready::Datagrams),
             2 => self.ports.poll_readable(cx).map(Ready::Frames),
             3 => self
                 .requests
                 .poll_recv(cx)
                 .map(|request| request.map_or(Ready::Abandoned, Ready::Request)),
-            4 => self.saver.poll_superseded(cx).map(Ready::Touched),
-            5 => match &mut self.mapping {
+            4 => self.tcp_relay.poll(cx).map(Ready::TcpRelay),
+            5 => self.saver.poll_superseded(cx).map(Ready::Touched),
+            6 => match &mut self.mapping {
                 Some(mapping) => mapping.poll_changed(cx).map(|()| Ready::Mapped),
                 None => Poll::Pending,
             },
@@ -377,7 +390,7 @@ impl Running {
     /// Sends and delivers early if a batch gives much to send and deliver.
     async fn make_room(&mut self) {
         if self.out.is_filling() {
-            self.sockets.send(&mut self.out).await;
+            self.transmit().await;
         }
         if self.ports.is_filling() {
             self.ports.flush().await;
@@ -604,7 +617,7 @@ impl Running {
 
     fn losses(&self) -> Losses {
         Losses {
-            datagrams: self.sockets.dropped(),
+            datagrams: self.sockets.dropped() + self.tcp_relay.dropped(),
             frames: self.ports.dropped(),
             events: self.events.forgotten(),
         }

@@ -45,6 +45,9 @@ pub enum Event {
         /// The path in use, `None` if packets are relayed.
         path: Option<SocketAddr>,
     },
+    /// A connection to the TCP relay was made, as no root answers by UDP or none shall be asked by
+    /// it, or it was lost or ended.
+    TcpRelay(bool),
     /// The roots in force changed: a planet or moon was updated, learned or given up; see
     /// [`Handle::worlds`](crate::Handle::worlds).
     Worlds,

@@ -18,9 +18,10 @@
 //! # }
 //! ```
 //!
-//! Inside, top down: `driver` is the loop, `udp` the sockets, `plans`, `port` and `tun` what
-//! networks look like to this machine, `host` what else they change on it, `mapping` the gateway's
-//! port that leads here, [`store`] the home directory, [`controller`] what operators do to it.
+//! Inside, top down: `driver` is the loop, `udp` the sockets, `tcp_relay` what stands in for them,
+//! `plans`, `port` and `tun` what networks look like to this machine, `host` what else they change
+//! on it, `mapping` the gateway's port that leads here, [`store`] the home directory,
+//! [`controller`] what operators do to it.
 
 pub mod controller;
 pub mod packets;
@@ -39,10 +40,11 @@ mod netlink;
 mod plans;
 mod port;
 mod request;
+mod tcp_relay;
 mod tun;
 mod udp;
 
-pub use builder::{Builder, DEFAULT_PORT, StartError};
+pub use builder::{Builder, DEFAULT_PORT, DEFAULT_TCP_RELAY, StartError};
 pub use events::Event;
 pub use handle::Handle;
 pub use mapping::{IgnoredAnswers, MappedPort, MappingError, MappingMethod, PortMapping};

@@ -28,6 +28,24 @@ pub(crate) const RUN_LEN_MAX: usize = 65_000;
 /// Long enough for a busy interface to drain, short enough that a dead one holds up nobody.
 pub(crate) const SEND_PATIENCE: Duration = Duration::from_millis(10);
 
+/// Datagrams waiting to be sent through the TCP relay, in bytes, at which more are dropped (spec 02
+/// §9.4).
+pub(crate) const TCP_RELAY_QUEUE_LEN_MAX: usize = 64 * 1024;
+
+/// Shortest datagram a TCP relay passes on, in bytes (spec 02 §9.4).
+pub(crate) const TCP_RELAY_DATAGRAM_LEN_MIN: usize = 16;
+
+/// How long a TCP relay may take to accept a connection.
+pub(crate) const TCP_RELAY_CONNECT_PATIENCE: Duration = Duration::from_secs(10);
+
+/// How long a TCP relay may be silent after something was sent through it. Roots answer what they
+/// are asked every minute and more often, so then the connection is as good as closed.
+pub(crate) const TCP_RELAY_SILENCE: Duration = Duration::from_secs(60);
+
+/// How long to wait before a connection to the TCP relay is tried again: at first, and at most.
+pub(crate) const TCP_RELAY_PAUSE_MIN: Duration = Duration::from_millis(500);
+pub(crate) const TCP_RELAY_PAUSE_MAX: Duration = Duration::from_secs(60);
+
 /// Socket buffers asked for, in bytes. The kernel may give less.
 pub(crate) const SOCKET_BUFFER_LEN: usize = 4 * 1024 * 1024;
 

@@ -48,7 +48,8 @@ pub(crate) type Reply<T> = oneshot::Sender<T>;
 /// How many datagrams and frames were lost outside the node, for want of room or a way.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct Losses {
-    /// Datagrams the system did not send, and those that came in from a virtual network.
+    /// Datagrams the system or the connection to the TCP relay did not take, and those that came in
+    /// from a virtual network.
     pub datagrams: u64,
     /// Frames the host did not take.
     pub frames: u64,

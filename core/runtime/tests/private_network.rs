@@ -1,25 +1,17 @@
 //! A private network over real UDP, on the loopback interface and without any rights.
 #![allow(clippy::unwrap_used, reason = "a test's helpers may panic as its tests may")]
 
-use std::net::{Ipv4Addr, UdpSocket};
-use std::path::Path;
-use std::time::Duration;
+mod lab;
+
+use std::net::UdpSocket;
 
 use tempfile::TempDir;
-use zt_protocol::address::NetworkId;
-use zt_protocol::event::{NetworkStatus, Route, Standing, StoreKey};
+use zt_protocol::event::{Standing, StoreKey};
 use zt_protocol::fingerprint::{Fingerprint, Invitation};
-use zt_protocol::identity::SecretIdentity;
-use zt_protocol::rng::Rng;
-use zt_protocol::time::UnixMillis;
-use zt_protocol::world::{Root, World, WorldKey, WorldKind};
-use zt_runtime::controller::NetworkSettings;
-use zt_runtime::packets::{PacketBatch, Packets};
 use zt_runtime::store::Home;
 use zt_runtime::{Builder, Event, Handle, Port};
 
-/// Long enough for a busy machine; what is waited for takes milliseconds.
-const PATIENCE: Duration = Duration::from_secs(30);
+use lab::{PATIENCE, address, builder, exchange, join, start_root, wait_for};
 
 /// A root, a controller and two members: who is allowed exchanges packets, who is denied does not,
 /// and who restarts is back without being asked.
@@ -29,7 +21,7 @@ async fn allowed_members_exchange_packets_and_come_back_after_a_restart() {
     let (root, planet) = start_root(&dir.path().join("root")).await;
     let controller = builder(&dir.path().join("controller"), &planet).controller(true);
     let controller = controller.start().await.unwrap();
-    let network = controller.create_network(lab()).await.unwrap();
+    let network = controller.create_network(lab::settings()).await.unwrap();
     let alice = builder(&dir.path().join("alice"), &planet).start().await.unwrap();
     let bob = builder(&dir.path().join("bob"), &planet).start().await.unwrap();
 
@@ -71,7 +63,8 @@ async fn a_record_edited_by_another_process_takes_effect() {
     let alice = builder(&dir.path().join("alice"), &planet).start().await.unwrap();
 
     let network =
-        zt_runtime::controller::create_network(&home, controller.address(), &lab()).unwrap();
+        zt_runtime::controller::create_network(&home, controller.address(), &lab::settings())
+            .unwrap();
     let _packets = join(&alice, network).await;
     wait_for(&alice, |status| status.standing == Standing::AccessDenied).await;
     zt_runtime::controller::allow(&home, network, alice.address()).unwrap();
@@ -86,7 +79,7 @@ async fn a_network_is_joined_with_the_fingerprint_of_its_controller() {
     let (_root, planet) = start_root(&dir.path().join("root")).await;
     let controller = builder(&dir.path().join("controller"), &planet).controller(true);
     let controller = controller.start().await.unwrap();
-    let network = controller.create_network(lab()).await.unwrap();
+    let network = controller.create_network(lab::settings()).await.unwrap();
     let alice = builder(&dir.path().join("alice"), &planet).start().await.unwrap();
     controller.allow(network, alice.address()).await.unwrap();
     let right = controller.identity().fingerprint();
@@ -137,102 +130,7 @@ async fn a_node_without_handles_stops() {
     tokio::time::timeout(PATIENCE, free).await.unwrap();
 }
 
-fn lab() -> NetworkSettings {
-    NetworkSettings {
-        name: "lab".to_owned(),
-        private: true,
-        pools: vec![([10, 1, 0, 1].into(), [10, 1, 0, 99].into())],
-        routes: vec![Route { target: [10, 1, 0, 0].into(), bits: 24, via: None }],
-        ..NetworkSettings::default()
-    }
-}
-
-fn builder(home: &Path, planet: &World) -> Builder {
-    Builder::new(home)
-        .bind([([127, 0, 0, 1], 0).into()])
-        .allow_loopback(true)
-        .planet(planet.clone())
-}
-
-/// Starts the root of a new planet.
-async fn start_root(home: &Path) -> (Handle, World) {
-    let mut rng = Rng::from_seed([7; 32]);
-    let identity = SecretIdentity::generate(&mut rng);
-    Home::new(home).save_identity(&identity).unwrap();
-    let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
-    let endpoints = vec![socket.local_addr().unwrap()];
-
-    let key = WorldKey::generate(&mut rng);
-    let roots = vec![Root { identity: *identity.public(), endpoints }];
-    let planet =
-        World::sign(WorldKind::Planet, 1, UnixMillis(1), roots, &key, key.public()).unwrap();
-    let root = builder(home, &planet).sockets([socket]).start().await.unwrap();
-    (root, planet)
-}
-
-async fn join(node: &Handle, network: NetworkId) -> Packets {
-    node.join(network, Port::Packets).await.unwrap();
-    node.packets(network).await.unwrap()
-}
-
-/// Waits until a network of `node` is as `wanted`.
-async fn wait_for(node: &Handle, wanted: impl Fn(&NetworkStatus) -> bool) -> NetworkStatus {
-    let status = async {
-        if let Some(status) = node.networks().await.unwrap().into_iter().find(&wanted) {
-            return status;
-        }
-        loop {
-            match node.next_event().await.unwrap() {
-                Event::Network(status) if wanted(&status) => return *status,
-                _ => {}
-            }
-        }
-    };
-    tokio::time::timeout(PATIENCE, status).await.expect("the network does not get there")
-}
-
 async fn drain(node: &Handle) -> Option<Event> {
     while node.next_event().await.is_some() {}
     None
-}
-
-fn address(status: &NetworkStatus) -> Ipv4Addr {
-    let v4 = status.addresses.iter().find_map(|(ip, _)| match ip {
-        std::net::IpAddr::V4(v4) => Some(*v4),
-        std::net::IpAddr::V6(_) => None,
-    });
-    v4.unwrap()
-}
-
-/// Sends packets from one host to the other until one arrives, and back.
-async fn exchange(a: &mut Packets, a_ip: Ipv4Addr, b: &mut Packets, b_ip: Ipv4Addr) {
-    arrive(a, a_ip, b, b_ip).await;
-    arrive(b, b_ip, a, a_ip).await;
-}
-
-async fn arrive(from: &Packets, source: Ipv4Addr, to: &mut Packets, destination: Ipv4Addr) {
-    let packet = udp_packet(source, destination);
-    let arrival = async {
-        loop {
-            let mut batch = PacketBatch::new();
-            batch.push(&packet);
-            from.sender.send(batch).await.unwrap();
-            let answer = tokio::time::timeout(Duration::from_millis(200), to.receiver.recv());
-            if let Ok(batch) = answer.await
-                && batch.unwrap().iter().any(|arrived| arrived == packet)
-            {
-                return;
-            }
-        }
-    };
-    tokio::time::timeout(PATIENCE, arrival).await.expect("no packet arrives");
-}
-
-/// An IPv4 packet that carries an empty UDP datagram.
-fn udp_packet(source: Ipv4Addr, destination: Ipv4Addr) -> Vec<u8> {
-    let mut packet = vec![0x45, 0, 0, 28, 0, 1, 0, 0, 64, 17, 0, 0];
-    packet.extend(source.octets());
-    packet.extend(destination.octets());
-    packet.extend([0x13, 0x88, 0x13, 0x88, 0, 8, 0, 0]);
-    packet
 }

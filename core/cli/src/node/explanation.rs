@@ -27,6 +27,7 @@ pub(super) fn to_line(explanation: &PathExplanation) -> String {
     let PathExplanation { address, reason, candidates, .. } = explanation;
     let why = match reason {
         Reason::Direct => "reached directly",
+        Reason::TcpRelay => "reached through the TCP relay, for no root answers by UDP",
         Reason::NoRoot => "not reached: no root answers, is UDP blocked?",
         Reason::NoCandidates => "relayed: nobody has said yet where it is",
         Reason::Trying => "relayed: it is being tried",
@@ -59,6 +60,7 @@ fn candidate_to_json(candidate: &Candidate) -> Value {
 const fn reason_name(reason: Reason) -> &'static str {
     match reason {
         Reason::Direct => "direct",
+        Reason::TcpRelay => "tcp relay",
         Reason::NoRoot => "no root",
         Reason::NoCandidates => "no candidates",
         Reason::Trying => "trying",

@@ -149,6 +149,7 @@ fn to_json(me: Address, event: &Event) -> Option<Value> {
         Event::Network(status) => network_to_json(status),
         Event::Plan { network, plan, change } => plan_to_json(*network, plan, *change),
         Event::NetworkLeft(network) => json!({ "event": "left", "id": network.to_string() }),
+        Event::TcpRelay(connected) => json!({ "event": "tcp relay", "connected": connected }),
         Event::Peer { address, path } => json!({
             "event": "peer",
             "address": address.to_string(),
@@ -295,6 +296,8 @@ fn log_event(me: Address, event: &Event) {
         Event::Online(false) => log::warn!("offline: no root answers"),
         Event::Network(status) => log_network(status),
         Event::NetworkLeft(network) => log::info!("network {network}: left"),
+        Event::TcpRelay(true) => log::warn!("no root answers by UDP: going through the TCP relay"),
+        Event::TcpRelay(false) => log::info!("the TCP relay is left, or lost"),
         Event::Plan { network, plan, .. } => log::debug!(plan:?; "network {network}"),
         Event::Peer { address, path: Some(path) } => {
             log::info!("peer {address}: direct");

@@ -180,9 +180,10 @@ impl Sockets {
         });
     }
 
-    /// Sends everything in `queue` and empties it.
+    /// Sends everything in `queue` but what is for the TCP relay, and empties it.
     pub(crate) async fn send(&mut self, queue: &mut GsoQueue) {
-        for (run, bytes) in queue.runs() {
+        let by_udp = |(run, _): &(Run, &[u8])| !run.path.is_through_tcp_relay();
+        for (run, bytes) in queue.runs().filter(by_udp) {
             for source in self.sources.of(run.path.local) {
                 let socket = &self.sockets[source.socket];
                 if socket.bound.is_ipv4() != run.path.remote.is_ipv4() {
@@ -316,7 +317,7 @@ impl Socket {
 /// Marks what the socket sends as this node's own, so that no default route through a network takes
 /// it (see [`policy`](crate::host::policy)).
 #[cfg(target_os = "linux")]
-fn mark(socket: &socket2::Socket) {
+pub(crate) fn mark(socket: &socket2::Socket) {
     // Whoever has marked the socket already had a reason.
     let is_marked = socket.mark().is_ok_and(|mark| mark != 0);
     if !is_marked && let Err(error) = socket.set_mark(crate::host::policy::MARK) {
@@ -327,7 +328,7 @@ fn mark(socket: &socket2::Socket) {
 
 /// Elsewhere this version sets no routes.
 #[cfg(not(target_os = "linux"))]
-fn mark(_socket: &socket2::Socket) {}
+pub(crate) fn mark(_socket: &socket2::Socket) {}
 
 /// Lets the system fragment datagrams that are too long for a link.
 ///
