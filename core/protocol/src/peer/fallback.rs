@@ -110,6 +110,13 @@ impl Fallback {
         let is_waiting = matches!(self.phase, Phase::Standby | Phase::Draining);
         (self.usage == TcpRelayUse::Fallback && is_waiting).then_some(self.due)
     }
+
+    /// Gives UDP its chance in another network, if it has not failed before.
+    pub(super) fn network_changed(&mut self, now: Instant) {
+        if self.phase == Phase::Standby {
+            self.due = now + SILENCE;
+        }
+    }
 }
 
 impl Peers {

@@ -69,12 +69,14 @@ impl Peers {
         }
         let mut doubtful = BTreeSet::new();
         for (&address, peer) in &mut self.peers {
-            let paths = peer.paths.doubt(|_| true);
-            doubtful.extend(paths.into_iter().map(|path| (address, path.remote)));
+            let by_udp = peer.paths.doubt(|_| true).into_iter();
+            let by_udp = by_udp.filter(|path| !path.is_through_tcp_relay());
+            doubtful.extend(by_udp.map(|path| (address, path.remote)));
             (peer.greeted, peer.probed, peer.told) = (None, None, None);
             (peer.unanswered, peer.relied_on) = (0, None);
         }
         self.try_again(ctx, roots, doubtful);
+        self.fallback.network_changed(ctx.now);
         self.schedule.wake_now();
     }
 
