@@ -14,6 +14,7 @@ use zt_protocol::event::{Event, StoreKey};
 use zt_protocol::identity::SecretIdentity;
 use zt_protocol::node::{Command, CommandError, Config, Node, PeerStatus, WorldsStatus};
 use zt_protocol::outbox::OwnedFrame;
+use zt_protocol::path_rules::PathRules;
 use zt_protocol::pins::Pins;
 use zt_protocol::time::{Instant, UnixMillis};
 use zt_protocol::transmit::Frame;
@@ -106,6 +107,8 @@ impl VectorNode {
             planet,
             moons: Vec::new(),
             pins: Pins::new(),
+            path_rules: PathRules::default(),
+            low_bandwidth: false,
             controller: false,
             epoch: None,
             platform,

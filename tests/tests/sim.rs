@@ -16,6 +16,7 @@ mod sim {
     mod hostile;
     mod idle;
     mod judge;
+    mod local;
     mod malice;
     mod moons;
     mod nats;

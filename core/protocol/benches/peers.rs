@@ -8,6 +8,7 @@ use zt_protocol::address::{Address, NetworkId};
 use zt_protocol::endpoint::Path;
 use zt_protocol::identity::{Identity, SecretIdentity};
 use zt_protocol::node::{Command, Config, Node};
+use zt_protocol::path_rules::PathRules;
 use zt_protocol::pins::Pins;
 use zt_protocol::rng::Rng;
 use zt_protocol::time::{Instant, UnixMillis};
@@ -58,6 +59,8 @@ fn root() -> Node {
         planet: World { roots: vec![root], ..World::default_planet() },
         moons: Vec::new(),
         pins: Pins::new(),
+        path_rules: PathRules::default(),
+        low_bandwidth: false,
         controller: false,
         epoch: None,
         platform: "bench/none",

@@ -10,6 +10,7 @@ use zt_protocol::address::{Address, NetworkId};
 use zt_protocol::endpoint::{Path, SocketId};
 use zt_protocol::identity::SecretIdentity;
 use zt_protocol::node::{Config, Node};
+use zt_protocol::path_rules::PathRules;
 use zt_protocol::pins::Pins;
 use zt_protocol::rng::Rng;
 use zt_protocol::time::{Instant, UnixMillis};
@@ -76,6 +77,8 @@ fn root_with_two_peers() -> (Node, [Address; 2]) {
             planet: planet.clone(),
             moons: Vec::new(),
             pins: Pins::new(),
+            path_rules: PathRules::default(),
+            low_bandwidth: false,
             controller: false,
             epoch: None,
             platform: "bench/none",

@@ -5,6 +5,7 @@ use core::net::SocketAddr;
 use crate::address::{Address, MoonId, MulticastGroup, NetworkId};
 use crate::endpoint::SocketId;
 use crate::fingerprint::Expected;
+use crate::path_rules::PathRules;
 use crate::transmit::PortMode;
 use crate::world::{World, WorldRefused};
 
@@ -66,6 +67,11 @@ pub enum Command {
     /// Have nobody but roots for a peer who is not pinned, or anybody again. Controllers are to be
     /// pinned as well then.
     RequirePinned(bool),
+    /// Go by these rules for physical addresses instead of those before. Paths they forbid are left
+    /// at once.
+    PathRules(PathRules),
+    /// Send as little as can be without being asked to, or as much as usual again.
+    LowBandwidth(bool),
     /// The machine's own physical addresses, with the port peers reach them at: what
     /// PUSH_DIRECT_PATHS offers. Replaces the previous list.
     LocalAddresses(Vec<SocketAddr>),

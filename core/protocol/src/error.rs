@@ -84,6 +84,8 @@ rejections! {
     NotAuthentic = "not_authentic", "the authentication tag does not match";
     /// The packet skips encryption on the strength of a trusted path we have not configured.
     UntrustedPath = "untrusted_path", "the trusted path is not configured here";
+    /// The user does not want datagrams to go there or come from there.
+    Blacklisted = "blacklisted", "the user does not want the physical address to be used";
     /// The sender is not known yet; the packet waits for its identity.
     UnknownSender = "unknown_sender", "the sender is not known yet";
     /// The compressed payload does not decompress.

@@ -38,6 +38,7 @@ pub mod dictionary;
 pub mod fingerprint;
 pub mod identity;
 pub mod nonce;
+pub mod path_rules;
 pub mod pins;
 pub mod rules;
 mod secret_key;

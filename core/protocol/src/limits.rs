@@ -22,11 +22,27 @@ pub const FRAGMENTS_MAX: usize = 7;
 /// Longest UDP payload sent on a path, in bytes (spec 01 §10.1).
 pub const PHYSICAL_MTU: usize = 1_432;
 
-/// Longest body, in bytes, that reaches a peer in [`FRAGMENTS_MAX`] datagrams of [`PHYSICAL_MTU`].
+/// Shortest UDP payload the user may set for a path, in bytes (spec 01 §10.1).
+pub const PATH_MTU_MIN: u16 = 1_400;
+
+/// Longest UDP payload the user may set for a path, in bytes (spec 01 §10.1).
+pub const PATH_MTU_MAX: u16 = 10_324;
+
+/// Prefixes the user may have rules for (spec 02 §14). More are refused.
+pub const PHYSICAL_RULES_MAX: usize = 32;
+
+/// Peers the user may have rules for. More are refused.
+pub const PEER_RULES_MAX: usize = 1_024;
+
+/// Addresses to try and prefixes to avoid, of each, the user may name for one peer. More are
+/// refused.
+pub const RULES_PER_PEER_MAX: usize = 16;
+
+/// Longest body, in bytes, that reaches a peer in [`FRAGMENTS_MAX`] datagrams on any path.
 ///
 /// Lists that may grow longer are sent in several packets.
 pub const BODY_LEN_SENT_MAX: usize =
-    FRAGMENTS_MAX * PHYSICAL_MTU - (FRAGMENTS_MAX - 1) * FRAGMENT_HEADER_LEN - HEADER_LEN;
+    FRAGMENTS_MAX * PATH_MTU_MIN as usize - (FRAGMENTS_MAX - 1) * FRAGMENT_HEADER_LEN - HEADER_LEN;
 
 /// How often a packet may be relayed (spec 01 §12).
 pub const RELAY_HOPS_MAX: u8 = 3;

@@ -5,6 +5,8 @@ use core::time::Duration;
 
 use crate::address::{Address, MoonId};
 use crate::identity::Identity;
+use crate::path_rules::TrustedPathId;
+use crate::prefix::Prefix;
 use crate::time::UnixMillis;
 use crate::world::WorldRefused;
 
@@ -13,6 +15,8 @@ use crate::world::WorldRefused;
 pub struct NodeStatus {
     /// This node.
     pub address: Address,
+    /// Where packets are not encrypted, because the user trusts whoever has an address there.
+    pub trusted_paths: Vec<(Prefix, TrustedPathId)>,
     /// Whether a root was heard recently, or this node is one.
     pub online: bool,
     /// The ID of the planet in force.
@@ -139,6 +143,8 @@ pub enum NamedBy {
     Root,
     /// The peer.
     Peer,
+    /// The user.
+    User,
     /// Nobody: the peer was heard from there.
     Nobody,
 }
@@ -220,6 +226,8 @@ pub struct PeerStatus {
     pub latency: Option<Duration>,
     /// The path in use; `None` if packets are relayed.
     pub path: Option<SocketAddr>,
+    /// What the path in use is called if it is trusted, so that packets are not encrypted.
+    pub trusted: Option<TrustedPathId>,
     /// Every unexpired path.
     pub paths: Vec<SocketAddr>,
 }

@@ -9,6 +9,7 @@ use zt_protocol::event::StoreKey;
 use zt_protocol::identity::SecretIdentity;
 use zt_protocol::node::{Config, Node};
 use zt_protocol::nonce::Epoch;
+use zt_protocol::path_rules::PathRules;
 use zt_protocol::pins::Pins;
 use zt_protocol::rng::Rng;
 use zt_protocol::world::World;
@@ -198,6 +199,8 @@ impl Builder {
             planet: state.planet,
             moons: state.moons,
             epoch: Some(state.epoch),
+            path_rules: PathRules::default(),
+            low_bandwidth: false,
             pins: state.pins,
             controller: self.controller,
             allow_loopback: self.allow_loopback,

@@ -11,6 +11,7 @@ use zt_protocol::identity::{Identity, SecretIdentity};
 use zt_protocol::node::{Command, CommandError, Config, Node, TcpRelayUse, Wakeup};
 use zt_protocol::nonce::Epoch;
 use zt_protocol::outbox::OwnedFrame;
+use zt_protocol::path_rules::PathRules;
 use zt_protocol::pins::Pins;
 use zt_protocol::time::{Instant, UnixMillis};
 use zt_protocol::transmit::{Frame, PortMode};
@@ -60,6 +61,9 @@ pub(super) struct Host {
     pub(super) wants_tcp_relay: bool,
     /// How far the wall clock is ahead of the world's, in milliseconds.
     pub(super) clock_skew_ms: i64,
+    /// What its user says about physical addresses, and whether to send little.
+    pub(super) path_rules: PathRules,
+    pub(super) low_bandwidth: bool,
     /// When the world will wake the node.
     pub(super) scheduled: Option<Instant>,
     identity: SecretIdentityText,
@@ -87,6 +91,8 @@ impl Host {
             tcp_relay: TcpRelayUse::Never,
             wants_tcp_relay: false,
             clock_skew_ms: 0,
+            path_rules: PathRules::default(),
+            low_bandwidth: false,
             scheduled: None,
             identity: identity.to_text().to_string(),
             public: *identity.public(),
@@ -132,6 +138,8 @@ impl Host {
             planet: self.planet_on_disk().unwrap_or_else(|| planet.clone()),
             moons: self.moons_on_disk(),
             pins: self.pins_on_disk(),
+            path_rules: self.path_rules.clone(),
+            low_bandwidth: self.low_bandwidth,
             controller: self.is_controller,
             epoch: Some(epoch),
             platform: "sim/none",

@@ -21,6 +21,7 @@ mod host;
 mod internet;
 mod ip;
 mod link;
+mod local;
 mod moons;
 mod nat;
 mod observe;

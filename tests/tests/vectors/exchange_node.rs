@@ -9,6 +9,7 @@ use zt_protocol::address::NetworkId;
 use zt_protocol::error::Rejected;
 use zt_protocol::event::NetworkStatus;
 use zt_protocol::node::{Command, Config};
+use zt_protocol::path_rules::PathRules;
 use zt_protocol::pins::Pins;
 use zt_protocol::transmit::PortMode;
 use zt_protocol::world::World;
@@ -221,6 +222,8 @@ impl Actor {
             planet,
             moons: Vec::new(),
             pins: Pins::new(),
+            path_rules: PathRules::default(),
+            low_bandwidth: false,
             controller: name == "controller",
             epoch: None,
             platform: "linux/x86_64",

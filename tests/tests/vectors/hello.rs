@@ -3,6 +3,7 @@
 use serde_json::Value;
 use zt_protocol::address::{Address, MoonId};
 use zt_protocol::node::{Command, Config};
+use zt_protocol::path_rules::PathRules;
 use zt_protocol::pins::Pins;
 use zt_protocol::time::UnixMillis;
 use zt_protocol::world::{World, WorldKind};
@@ -73,6 +74,8 @@ fn hello_with_moons(file: &Value, case: &Value) {
         planet: planet(file),
         moons: vec![known],
         pins: Pins::new(),
+        path_rules: PathRules::default(),
+        low_bandwidth: false,
         controller: false,
         epoch: None,
         platform: "linux/x86_64",
@@ -100,6 +103,8 @@ fn answer_with_worlds(file: &Value, hello: &Value, answer: &Value) {
         planet,
         moons: vec![moon],
         pins: Pins::new(),
+        path_rules: PathRules::default(),
+        low_bandwidth: false,
         controller: false,
         epoch: None,
         platform: "linux/x86_64",

@@ -4,6 +4,7 @@ use serde_json::Value;
 use zt_protocol::address::Address;
 use zt_protocol::error::Rejected;
 use zt_protocol::node::Command;
+use zt_protocol::path_rules::{PathRules, PhysicalRule, TrustedPathId};
 use zt_protocol::transmit::PortMode;
 use zt_protocol::world::World;
 use zt_tests::vector_node::{Reply, VectorNode, verbs};
@@ -16,13 +17,8 @@ use crate::report::Report;
 pub(crate) fn packet_reject(file: &Value, report: &mut Report) {
     for case in cases(file) {
         match name(case) {
-            "cipher2-trusted-path-match" => {
-                let reason = "trusted paths are never configured, so their packets are refused";
-                report.stricter(name(case), reason, || {
-                    let (mut node, _) = receiver(file, case);
-                    assert!(feed(&mut node, file, &datagrams(case)).is_empty());
-                    assert_eq!(node.node.drops().of(Rejected::UntrustedPath), 1);
-                });
+            trusted if trusted.starts_with("cipher2-") => {
+                report.case(trusted, || on_trusted_path(file, case));
             }
             "frag-total-mismatch-first-larger" => {
                 let reason = "part 1 says how many parts there are, not whichever came last";
@@ -48,6 +44,28 @@ pub(crate) fn packet_reject(file: &Value, report: &mut Report) {
             }),
         }
     }
+}
+
+/// The receiver trusts the network the packet comes from, or another one.
+fn on_trusted_path(file: &Value, case: &Value) {
+    let (mut node, _) = receiver(file, case);
+    if has(case, "receiver_trusted_path_id_for_source") {
+        let id = text(case, "receiver_trusted_path_id_for_source");
+        let trusted = TrustedPathId::new(u64::from_str_radix(id, 16).unwrap());
+        let is_elsewhere = name(case) == "cipher2-trusted-path-other-source";
+        let network = if is_elsewhere { "198.51.100.0/24" } else { "192.0.2.0/24" };
+        let mut rules = PathRules::default();
+        let rule = PhysicalRule { trusted, ..PhysicalRule::default() };
+        rules.set(network.parse().unwrap(), rule).unwrap();
+        node.command(Command::PathRules(rules)).unwrap();
+        node.take();
+    }
+
+    let sent = feed(&mut node, file, &datagrams(case));
+
+    assert_replies(case, &sent);
+    let refused = u64::from(!flag(case, "accepted"));
+    assert_eq!(node.node.drops().of(Rejected::UntrustedPath), refused);
 }
 
 /// Returns the receiver of a file, which has had a HELLO of the sender if the case says so; the

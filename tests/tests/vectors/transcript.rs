@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use zt_protocol::address::{Address, Mac, NetworkId};
 use zt_protocol::error::Rejected;
 use zt_protocol::node::{Command, Config};
+use zt_protocol::path_rules::PathRules;
 use zt_protocol::pins::Pins;
 use zt_protocol::transmit::{Frame, PortMode};
 use zt_protocol::world::World;
@@ -76,6 +77,8 @@ impl<'a> Stage<'a> {
                 planet: planet.clone(),
                 moons: Vec::new(),
                 pins: Pins::new(),
+                path_rules: PathRules::default(),
+                low_bandwidth: false,
                 controller: letter == "R",
                 epoch: None,
                 platform: "linux/x86_64",

@@ -83,6 +83,7 @@ const fn named_by_name(named_by: NamedBy) -> &'static str {
     match named_by {
         NamedBy::Root => "root",
         NamedBy::Peer => "peer",
+        NamedBy::User => "user",
         NamedBy::Nobody => "nobody",
     }
 }

@@ -19,8 +19,8 @@ use crate::wire::credentials::Credentials;
 /// How long to wait between two packets: members' second, and room for jitter on the way.
 const INTERVAL: Duration = Duration::from_millis(1_200);
 
-/// How many revocations, of 152 bytes each, go into one packet. Two more would not fit.
-const PER_PACKET: usize = 64;
+/// How many revocations, of 152 bytes each, go into one packet. One more would not fit.
+const PER_PACKET: usize = 63;
 
 /// Revocations that wait to be sent.
 #[derive(Debug, Default)]

@@ -72,6 +72,9 @@ impl Intake {
         datagram: &'a mut [u8],
         transmit: &mut impl Transmit,
     ) -> Result<Inbound<'a>, Rejected> {
+        if tables.path_rules.is_blacklisted(path.remote.ip()) {
+            return Err(Rejected::Blacklisted);
+        }
         let part = match Datagram::classify(datagram)? {
             // Only old nodes send beacons, and whoever answers them answers spoofed ones.
             Datagram::Beacon(_) => return Err(Rejected::NotServed),
@@ -127,7 +130,7 @@ impl Intake {
         let mut outcome = Err(Rejected::BadFragment);
         for choice in complete.choices() {
             self.reassembly.assemble(complete, choice, &mut self.whole);
-            outcome = unlock(tables, &mut self.whole);
+            outcome = unlock(tables, path, &mut self.whole);
             if outcome == Ok(Lock::Opened) {
                 self.reassembly.release(complete);
                 break;
@@ -170,7 +173,7 @@ fn pass_on<'a>(
 /// How a whole packet for this node is locked.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 enum Lock {
-    /// It was, and has been opened: the packet is authentic.
+    /// It was, and has been opened, or did not have to be: the packet is authentic.
     Opened,
     /// With a key that comes with it.
     Hello,
@@ -179,13 +182,25 @@ enum Lock {
 }
 
 /// Opens a whole packet in place if the key is known.
-fn unlock(tables: &Tables, packet: &mut [u8]) -> Result<Lock, Rejected> {
+fn unlock(tables: &Tables, path: Path, packet: &mut [u8]) -> Result<Lock, Rejected> {
     let (header, _) = Header::split(packet)?;
     let source = header.source;
     if source.is_reserved() {
         return Err(Rejected::ReservedSource);
     }
+    let (rules, ip, is_relayed) = (&tables.path_rules, path.remote.ip(), header.hops() > 0);
+    if !is_relayed && rules.forbids(source, ip) {
+        return Err(Rejected::Blacklisted);
+    }
     let cipher = header.cipher()?;
+    if cipher == Cipher::TrustedPath {
+        // A relay on the trusted path passes on what anybody sends it.
+        if is_relayed || !rules.trusts(ip, u64::from_be_bytes(header.mac)) {
+            return Err(Rejected::UntrustedPath);
+        }
+        let is_known = tables.peer(source).is_some();
+        return Ok(if is_known { Lock::Opened } else { Lock::Unknown(source) });
+    }
     if cipher == Cipher::Authenticated && header.verb() == Some(Verb::Hello) {
         return Ok(Lock::Hello);
     }
@@ -216,7 +231,7 @@ fn open<'a>(
     path: Path,
     packet: &'a mut [u8],
 ) -> Result<Inbound<'a>, Rejected> {
-    let lock = unlock(tables, packet)?;
+    let lock = unlock(tables, path, packet)?;
     describe(plain, path, packet, lock)
 }
 
@@ -244,12 +259,14 @@ mod tests {
     use std::sync::Arc;
 
     use proptest::prelude::*;
+    use zerocopy::IntoBytes as _;
     use zt_crypto::PeerKey;
 
     use super::*;
     use crate::endpoint::SocketId;
     use crate::fastpath::outbound::{self, Envelope};
     use crate::fastpath::tables::PeerView;
+    use crate::path_rules::{PhysicalRule, TrustedPathId};
     use crate::suite::PeerKeys;
     use crate::transmit::Cut;
 
@@ -270,6 +287,49 @@ mod tests {
         fn send_short_lived(&mut self, _: Path, _: u8, _: &[u8]) {}
     }
 
+    /// Returns tables of a node that knows one peer and trusts the path it is at, and that peer.
+    fn trusting(path: Path) -> (Tables, Address) {
+        let (me, from) = (Address::from([1, 2, 3, 4, 5]), Address::from([6, 7, 8, 9, 10]));
+        let mut tables = Tables::new(me, 1);
+        let keys = Arc::new(PeerKeys::new(PeerKey::from_bytes([7; 48])));
+        tables.insert_peer(from, PeerView { path: Some(path), ..PeerView::new(keys) });
+        let rule = PhysicalRule { trusted: TrustedPathId::new(9), ..PhysicalRule::default() };
+        tables.path_rules.set("192.0.2.0/24".parse().unwrap(), rule).unwrap();
+        (tables, from)
+    }
+
+    #[test]
+    fn what_was_relayed_did_not_come_by_a_trusted_path() {
+        let path = Path { local: SocketId(0), remote: ([192, 0, 2, 1], 9993).into() };
+        let (tables, source) = trusting(path);
+        let taken_after = |hops: u8| {
+            let cipher = Cipher::TrustedPath;
+            let mut header = Header::new(1, tables.me, source, cipher, Verb::Echo);
+            header.mac = 9_u64.to_be_bytes();
+            header.set_hops(hops);
+            let mut datagram = header.as_bytes().to_vec();
+            let wire = &mut Wire::default();
+            let mut intake = Intake::new();
+            let taken = intake.take(&tables, Instant::ZERO, path, &mut datagram, wire);
+            taken.map(|inbound| matches!(inbound, Inbound::Opened(_)))
+        };
+
+        assert_eq!(taken_after(0), Ok(true));
+        for hops in 1..8 {
+            assert_eq!(taken_after(hops), Err(Rejected::UntrustedPath));
+        }
+    }
+
+    #[test]
+    fn what_is_relayed_is_sealed_though_the_way_to_the_relay_is_trusted() {
+        let path = |last| Path { local: SocketId(0), remote: ([192, 0, 2, last], 9993).into() };
+        let (tables, peer) = trusting(path(1));
+        let view = tables.peer(peer).unwrap();
+
+        assert!(tables.way(view, path(1)).unwrap().trusted.is_some());
+        assert!(tables.way(view, path(2)).unwrap().trusted.is_none());
+    }
+
     proptest! {
         /// Whoever sees the packet ID forges up to three of the parts, or what they say of their
         /// number, and gets them in before or after the genuine ones.
@@ -286,11 +346,12 @@ mod tests {
             let view = PeerView { takes_aes: true, ..PeerView::new(Arc::clone(&keys)) };
             tables.insert_peer(from, view);
             let path = Path { local: SocketId(0), remote: ([192, 0, 2, 1], 9993).into() };
+            let way = tables.path_rules.way(path).unwrap();
             let body = vec![0xa5; len];
             let verb = Verb::Echo;
             let envelope = Envelope { nonce: 99, destination: me, source: from, cipher, verb };
             let mut wire = Wire::default();
-            outbound::send(&keys, envelope, &[&body], path, &mut wire).unwrap();
+            outbound::send(&keys, envelope, &[&body], way, &mut wire).unwrap();
 
             let mut arriving: Vec<Vec<u8>> =
                 wire.bytes.chunks(wire.datagram_len).map(<[u8]>::to_vec).collect();

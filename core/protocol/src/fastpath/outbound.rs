@@ -4,9 +4,9 @@ use arrayvec::ArrayVec;
 use zerocopy::IntoBytes as _;
 
 use crate::address::Address;
-use crate::endpoint::Path;
 use crate::error::Rejected;
-use crate::limits::{FRAGMENT_HEADER_LEN, FRAGMENTS_MAX, HEADER_LEN, PACKET_LEN_MAX, PHYSICAL_MTU};
+use crate::limits::{FRAGMENT_HEADER_LEN, FRAGMENTS_MAX, HEADER_LEN, PACKET_LEN_MAX};
+use crate::path_rules::Way;
 use crate::suite::{self, PeerKeys};
 use crate::transmit::{Cut, Transmit};
 use crate::verb::Verb;
@@ -22,14 +22,14 @@ pub(crate) struct Envelope {
     pub destination: Address,
     /// Who it is from.
     pub source: Address,
-    /// How it is protected.
+    /// How it is protected, unless the way is trusted.
     pub cipher: Cipher,
     /// What it asks.
     pub verb: Verb,
 }
 
-/// Seals a packet for `path` straight into the bytes `transmit` lends, evenly cut, and returns its
-/// ID as it appears on the wire.
+/// Seals a packet straight into the bytes `transmit` lends, evenly cut, and returns its ID as it
+/// appears on the wire.
 ///
 /// The body is given in consecutive pieces, so that a frame need not be joined with its header
 /// beforehand.
@@ -41,19 +41,21 @@ pub(crate) fn send(
     keys: &PeerKeys,
     envelope: Envelope,
     body: &[&[u8]],
-    path: Path,
+    way: Way,
     transmit: &mut impl Transmit,
 ) -> Result<u64, Rejected> {
     let packet_len = HEADER_LEN + body.iter().map(|piece| piece.len()).sum::<usize>();
     if packet_len > PACKET_LEN_MAX {
         return Err(Rejected::TooLong);
     }
-    let cut = Cut::even(packet_len, PHYSICAL_MTU).ok_or(Rejected::TooLong)?;
-    let room = transmit.reserve(path, cut).ok_or(Rejected::TransmitFull)?;
+    let cut = Cut::even(packet_len, way.mtu).ok_or(Rejected::TooLong)?;
+    let room = transmit.reserve(way.path, cut).ok_or(Rejected::TransmitFull)?;
 
     let (head, tail) = room.split_at_mut(cut.datagram_len.min(cut.total_len));
     let Envelope { nonce, destination, source, cipher, verb } = envelope;
+    let cipher = if way.trusted.is_some() { Cipher::TrustedPath } else { cipher };
     let mut header = Header::new(nonce, destination, source, cipher, verb);
+    header.mac = way.trusted.map_or([0; 8], |id| id.get().to_be_bytes());
     header.set_fragmented(cut.count > 1);
     head[..HEADER_LEN].copy_from_slice(header.as_bytes());
     let mut parts: ArrayVec<&mut [u8], FRAGMENTS_MAX> =
@@ -95,8 +97,9 @@ mod tests {
     use zt_crypto::PeerKey;
 
     use super::*;
-    use crate::endpoint::SocketId;
+    use crate::endpoint::{Path, SocketId};
     use crate::fastpath::reassembly::{Part as Piece, Reassembly};
+    use crate::limits::PHYSICAL_MTU;
     use crate::time::Instant;
 
     /// Keeps what it is lent.
@@ -116,8 +119,9 @@ mod tests {
         fn send_short_lived(&mut self, _: Path, _: u8, _: &[u8]) {}
     }
 
-    fn path() -> Path {
-        Path { local: SocketId(0), remote: ([192, 0, 2, 1], 9993).into() }
+    fn way() -> Way {
+        let path = Path { local: SocketId(0), remote: ([192, 0, 2, 1], 9993).into() };
+        Way { path, mtu: PHYSICAL_MTU, trusted: None }
     }
 
     proptest! {
@@ -135,7 +139,7 @@ mod tests {
             let gathered: Vec<&[u8]> = body.chunks(body.len() / pieces + 1).collect();
             let mut wire = Wire::default();
 
-            let wire_id = send(&keys, envelope, &gathered, path(), &mut wire).unwrap();
+            let wire_id = send(&keys, envelope, &gathered, way(), &mut wire).unwrap();
 
             let cut = wire.cut.unwrap();
             let mut reassembly = Reassembly::new();
@@ -153,7 +157,7 @@ mod tests {
                 if cut.count == 1 {
                     whole = Some(datagram.to_vec());
                 } else if let Some(complete) =
-                    reassembly.insert(Instant::ZERO, path(), part).unwrap()
+                    reassembly.insert(Instant::ZERO, way().path, part).unwrap()
                 {
                     let choice = complete.choices().next().unwrap();
                     reassembly.assemble(&complete, choice, whole.insert(Vec::new()));
@@ -172,7 +176,7 @@ mod tests {
         let (cipher, verb) = (Cipher::Salsa, Verb::Echo);
         let envelope = Envelope { nonce: 1, destination, source, cipher, verb };
 
-        let sent = send(&keys, envelope, &[&[0; 9_901]], path(), &mut Wire::default());
+        let sent = send(&keys, envelope, &[&[0; 9_901]], way(), &mut Wire::default());
 
         assert_eq!(sent, Err(Rejected::TooLong));
     }

@@ -12,6 +12,7 @@ use foldhash::fast::FixedState;
 use crate::address::{Address, Mac, NetworkId};
 use crate::config::Route;
 use crate::endpoint::{Path, Scope};
+use crate::path_rules::{PathRules, Way};
 use crate::rules::{Direction, Filter, Holdings, Party, Passage};
 use crate::suite::PeerKeys;
 use crate::time::Instant;
@@ -26,6 +27,10 @@ pub struct Tables {
     pub allow_loopback: bool,
     /// Whether the TCP relay stands in for UDP.
     pub uses_tcp_relay: bool,
+    /// What the user says about physical addresses.
+    pub path_rules: PathRules,
+    /// Whether as little as can be is sent without being asked to.
+    pub low_bandwidth: bool,
     /// Whether this node is a root of a world it knows, and so relays for anybody.
     pub is_upstream: bool,
     /// Whether a root answers, or this node is one.
@@ -147,6 +152,8 @@ impl Tables {
             me,
             allow_loopback: false,
             uses_tcp_relay: false,
+            path_rules: PathRules::default(),
+            low_bandwidth: false,
             is_upstream: false,
             is_online: false,
             upstream: None,
@@ -178,6 +185,16 @@ impl Tables {
     /// Returns the peer at `address`, to change it.
     pub fn peer_mut(&mut self, address: Address) -> Option<&mut PeerView> {
         self.peers.get_mut(&address)
+    }
+
+    /// Returns how packets to `peer` go on `path`; `None` if none may.
+    ///
+    /// What is relayed is sealed even if the path to the relay is trusted: nobody knows the rest of
+    /// its way.
+    #[must_use]
+    pub fn way(&self, peer: &PeerView, path: Path) -> Option<Way> {
+        let way = self.path_rules.way(path)?;
+        Some(if peer.path == Some(path) { way } else { way.sealed() })
     }
 
     /// Returns every peer that is reached directly, by ascending address.

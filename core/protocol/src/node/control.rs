@@ -112,6 +112,8 @@ impl Control {
         let mut rng = Rng::from_seed(seed);
         let mut tables = Tables::new(me.address(), rng.u64());
         tables.allow_loopback = config.allow_loopback;
+        tables.path_rules = config.path_rules;
+        tables.low_bandwidth = config.low_bandwidth;
         let expected = Recent::new(rng.u64(), EXPECTED_REPLIES_MAX);
         let replays = Replays::new(rng.u64());
         let nonces = Nonces::new(&me, config.epoch, &mut rng);
@@ -172,6 +174,15 @@ impl Control {
             Command::Unpin(address) => self.peers.unpin(ctx, &self.roots, address),
             Command::RequirePinned(required) => {
                 self.peers.require_pinned(ctx, &self.roots, required);
+                Ok(())
+            }
+            Command::PathRules(rules) => {
+                ctx.tables.path_rules = rules;
+                self.peers.path_rules_changed(ctx, &self.roots);
+                Ok(())
+            }
+            Command::LowBandwidth(low) => {
+                ctx.tables.low_bandwidth = low;
                 Ok(())
             }
             Command::LocalAddresses(addresses) => {
@@ -289,6 +300,7 @@ impl Control {
     pub(super) fn status(&self, now: Instant) -> NodeStatus {
         let planet = self.roots.planet();
         NodeStatus {
+            trusted_paths: self.shared.tables.path_rules.trusted_paths().collect(),
             address: self.shared.me.address(),
             online: self.peers.is_online(now, &self.roots),
             planet_id: planet.id,
@@ -302,7 +314,7 @@ impl Control {
     }
 
     pub(super) fn peers(&self, now: Instant) -> Vec<PeerStatus> {
-        self.peers.statuses(now, &self.roots)
+        self.peers.statuses(now, &self.shared.tables, &self.roots)
     }
 
     pub(super) const fn pins(&self) -> &Pins {

@@ -220,9 +220,11 @@ impl Control {
         let waiting = !self.shared.out.packets.is_empty();
         let path = self.way_to(now, to, verb);
         let (nonce, source) = (self.shared.nonce(), self.shared.tables.me);
-        if let (false, Some(path), Some(peer)) = (waiting, path, self.shared.tables.peer(to)) {
+        let tables = &self.shared.tables;
+        if let (false, Some(path), Some(peer)) = (waiting, path, tables.peer(to)) {
+            let way = tables.way(peer, path).ok_or(Rejected::Blacklisted)?;
             let envelope = Envelope { nonce, destination: to, source, cipher: peer.cipher(), verb };
-            return outbound::send(&peer.keys, envelope, &body, path, transmit).map(|_| ());
+            return outbound::send(&peer.keys, envelope, &body, way, transmit).map(|_| ());
         }
         // Behind the credentials, or until there is a path.
         self.shared.out.send(to, verb, body.concat());

@@ -22,6 +22,7 @@ use crate::fingerprint::Fingerprint;
 use crate::identity::{Identity, SecretIdentity};
 use crate::nonce::Epoch;
 use crate::outbox::Received;
+use crate::path_rules::PathRules;
 use crate::pins::Pins;
 use crate::rules::{Direction, Explanation};
 use crate::time::{Instant, UnixMillis};
@@ -53,6 +54,11 @@ pub struct Config {
     pub epoch: Option<Epoch>,
     /// Operating system and architecture as `platform/arch`, told to controllers (spec 03 §2.2).
     pub platform: &'static str,
+    /// What the user says about physical addresses.
+    pub path_rules: PathRules,
+    /// Whether the node sends as little of its own accord as it can, and is slower to notice
+    /// changes for it (spec 02 §14).
+    pub low_bandwidth: bool,
     /// Whether paths to this machine's own loopback addresses are used.
     ///
     /// The protocol forbids them (spec 01 §18.3). Set only in a laboratory whose nodes all run on

@@ -9,6 +9,7 @@ use crate::fastpath::outbound::{self, Envelope};
 use crate::limits::{DISPATCH_STEPS_MAX, HEADER_LEN};
 use crate::node::control::Control;
 use crate::outbox::{Outgoing, Received, Route, Seal};
+use crate::path_rules::Way;
 use crate::suite;
 use crate::time::Instant;
 use crate::transmit::{FrameSink, Transmit};
@@ -179,6 +180,9 @@ impl Control {
     /// Returns where to send a packet for `address`: to itself, else to the best root, else to
     /// where it was last heard.
     pub(super) fn way_to(&mut self, now: Instant, address: Address, verb: Verb) -> Option<Path> {
+        if !self.shared.tables.path_rules.endpoints(address).is_empty() {
+            self.peers.try_configured(&mut self.shared.ctx(now), &self.roots, address);
+        }
         let tables = &mut self.shared.tables;
         let mut peer = tables.peer_mut(address);
         let direct = peer.as_ref().and_then(|peer| peer.path);
@@ -213,6 +217,12 @@ impl Control {
             (Seal::Peer, Some(peer)) => (&peer.keys, peer.cipher()),
             (Seal::Peer, None) => return Err(Rejected::NoPath),
         };
+        let way = match peer {
+            // What asks for a path to be proven, and the proof, are sealed on any.
+            Some(peer) if packet.route == Route::Best => shared.tables.way(peer, path),
+            _ => shared.tables.path_rules.way(path).map(Way::sealed),
+        };
+        let way = way.ok_or(Rejected::Blacklisted)?;
         let cipher = if packet.verb == Verb::Hello { Cipher::Authenticated } else { encrypted };
         if packet.verb == Verb::Hello
             && let Some(offset) = hello::tail_offset(&packet.body)
@@ -222,7 +232,7 @@ impl Control {
         }
         let (source, destination, verb) = (shared.tables.me, packet.to, packet.verb);
         let envelope = Envelope { nonce, destination, source, cipher, verb };
-        let wire_id = outbound::send(keys, envelope, &[&packet.body], path, transmit)?;
+        let wire_id = outbound::send(keys, envelope, &[&packet.body], way, transmit)?;
         if expects_reply(packet.verb) {
             self.expected.insert(wire_id);
         }

@@ -280,8 +280,10 @@ impl Peers {
             if paths.any(|path| path.remote.is_ipv6() == is_ipv6) {
                 continue;
             }
-            let family: Vec<SocketAddr> =
-                endpoints.iter().copied().filter(|at| at.is_ipv6() == is_ipv6).collect();
+            let rules = &ctx.tables.path_rules;
+            let is_of_use =
+                |at: &SocketAddr| at.is_ipv6() == is_ipv6 && !rules.forbids(address, at.ip());
+            let family: Vec<SocketAddr> = endpoints.iter().copied().filter(is_of_use).collect();
             if let Some(&remote) = family.get(ctx.rng.below(family.len())) {
                 hello::greet(ctx, roots, address, remote);
             }

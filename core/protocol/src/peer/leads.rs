@@ -4,6 +4,7 @@
 //! way for the other's and is lost itself. So what a root names is tried again a moment later. What
 //! the peer names itself is tried once each time: it could be anybody's address.
 
+use core::net::IpAddr;
 use core::time::Duration;
 use std::collections::{BTreeSet, VecDeque};
 
@@ -43,7 +44,7 @@ pub(super) struct Leads(VecDeque<Lead>);
 impl Leads {
     /// Takes note that `path` was named; returns whether it is to be probed. The oldest lead makes
     /// room, those the peer itself named first.
-    fn add(&mut self, now: Instant, path: Path, named_by: NamedBy) -> bool {
+    pub(super) fn add(&mut self, now: Instant, path: Path, named_by: NamedBy) -> bool {
         if let Some(known) = self.0.iter_mut().find(|lead| lead.path.remote == path.remote) {
             if named_by == NamedBy::Root {
                 (known.path, known.named_by) = (path, named_by);
@@ -78,6 +79,11 @@ impl Leads {
     /// Returns since when there are any.
     pub(super) fn since(&self) -> Option<Instant> {
         self.0.iter().map(|lead| lead.since).min()
+    }
+
+    /// Forgets those to addresses that are not `usable`.
+    pub(super) fn keep(&mut self, usable: impl Fn(IpAddr) -> bool) {
+        self.0.retain(|lead| usable(lead.path.remote.ip()));
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = &Lead> {

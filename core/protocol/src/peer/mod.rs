@@ -7,6 +7,7 @@
 //! - `answer`: ECHO and WHOIS,
 //! - `punch`: addresses peers and roots name, and those this node names,
 //! - `leads`: what came of trying them,
+//! - `configured`: what the user says about physical addresses,
 //! - [`explain`]: why a peer is reached the way it is,
 //! - `introduce`: RENDEZVOUS between peers this node relays for,
 //! - `keepalive`: everything that happens because time passes,
@@ -25,6 +26,7 @@
 
 mod acquaintances;
 mod answer;
+mod configured;
 pub mod explain;
 mod fallback;
 pub mod gates;
@@ -58,8 +60,8 @@ use crate::fastpath::tables::{PeerView, Tables};
 use crate::fingerprint::Fingerprint;
 use crate::identity::Identity;
 use crate::limits::{
-    ANSWERS_AT_ONCE, ANSWERS_PER_SECOND, GATE_KEYS_MAX, IDENTITY_ALARM_PERIOD, PEERS_MAX,
-    PEERS_MAX_ROOT, PROBES_AT_ONCE, PROBES_PER_SECOND,
+    ANSWERS_AT_ONCE, ANSWERS_PER_SECOND, GATE_KEYS_MAX, IDENTITY_ALARM_PERIOD, PEER_RULES_MAX,
+    PEERS_MAX, PEERS_MAX_ROOT, PROBES_AT_ONCE, PROBES_PER_SECOND,
 };
 use crate::outbox::{Ctx, Directory, Received};
 use crate::peer::acquaintances::Acquaintances;
@@ -196,6 +198,8 @@ pub struct Peers {
     echoes: Gate<Path>,
     /// HELLOs sent to confirm a path that is not known.
     confirmations: Gate<Path>,
+    /// Peers tried where the user says they may be.
+    configured: Gate<Address>,
     strangers: Strangers,
     answers: Budget,
     probes: Budget,
@@ -222,6 +226,7 @@ impl Peers {
             introductions: Introductions::new(),
             echoes: Gate::new(Duration::from_millis(166), GATE_KEYS_MAX),
             confirmations: Gate::new(Duration::from_secs(1), GATE_KEYS_MAX),
+            configured: Gate::new(configured::INTERVAL, PEER_RULES_MAX),
             strangers: Strangers::new(),
             answers: Budget::new(ANSWERS_PER_SECOND, ANSWERS_AT_ONCE),
             probes: Budget::new(PROBES_PER_SECOND, PROBES_AT_ONCE),
@@ -437,7 +442,7 @@ impl Peers {
     /// Returns how every peer is doing that was not silent for long or is a root, by ascending
     /// address.
     #[must_use]
-    pub fn statuses(&self, now: Instant, roots: &Roots) -> Vec<PeerStatus> {
+    pub fn statuses(&self, now: Instant, tables: &Tables, roots: &Roots) -> Vec<PeerStatus> {
         let status = |(&address, peer): (&Address, &Peer)| {
             let selected = peer.paths.selected(now);
             PeerStatus {
@@ -446,6 +451,9 @@ impl Peers {
                 version: peer.version.map(|v| (v.protocol, v.major, v.minor, v.revision)),
                 latency: selected.and_then(|known| known.latency()).map(Duration::from_millis),
                 path: selected.map(|known| known.path().remote),
+                trusted: tables
+                    .peer(address)
+                    .and_then(|view| tables.way(view, view.path?)?.trusted),
                 paths: peer.paths.unexpired(now).map(|known| known.path().remote).collect(),
             }
         };
@@ -471,7 +479,8 @@ impl Directory for Peers {
 /// Returns whether a path to the peer at `address` may lead to `ip` (spec 02 §4.2).
 fn is_usable(tables: &Tables, roots: &Roots, address: Address, ip: IpAddr) -> bool {
     let is_place = is_usable_endpoint(ip) || tables.allow_loopback && ip.is_loopback();
-    is_place && roots.allows_endpoint(address, ip) && !tables.is_managed(ip)
+    let is_wanted = !tables.path_rules.forbids(address, ip);
+    is_wanted && is_place && roots.allows_endpoint(address, ip) && !tables.is_managed(ip)
 }
 
 /// Returns whether `path` may be learned for the peer at `address`.

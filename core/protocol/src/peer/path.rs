@@ -312,6 +312,11 @@ impl Paths {
         lost.map(|known| known.path.remote).collect()
     }
 
+    /// Forgets paths to addresses that are not `usable`.
+    pub fn keep(&mut self, usable: impl Fn(IpAddr) -> bool) {
+        self.known.retain(|known| usable(known.path.remote.ip()));
+    }
+
     /// Forgets paths that have expired.
     pub fn expire(&mut self, now: Instant) {
         self.known.retain(|known| known.is_unexpired(now));

@@ -152,8 +152,9 @@ impl Peers {
         let outside = surface.addresses(ctx.now);
         let outside = foretold.iter().chain(&outside);
         let outside = outside.filter(|address| !self.local_addresses.contains(address));
-        let addresses: Vec<SocketAddr> =
-            self.local_addresses.iter().chain(outside).copied().collect();
+        let addresses = self.local_addresses.iter().chain(outside).copied();
+        let addresses = addresses.filter(|own| !ctx.tables.path_rules.is_blacklisted(own.ip()));
+        let addresses: Vec<SocketAddr> = addresses.collect();
         let per_packet = (PUSH_LEN_MAX - HEADER_LEN - 2) / RECORD_LEN_MAX;
         for addresses in addresses.chunks(per_packet) {
             let body = push_paths::write(addresses);

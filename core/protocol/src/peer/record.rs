@@ -119,6 +119,7 @@ impl Peers {
         }
         self.greeted_at_start += 1;
         self.learn(ctx, &identity)?;
+        self.try_configured(ctx, roots, identity.address());
         for remote in addresses {
             if is_usable(ctx.tables, roots, identity.address(), remote.ip()) {
                 hello::greet(ctx, roots, identity.address(), remote);

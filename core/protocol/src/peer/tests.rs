@@ -413,7 +413,8 @@ fn a_peer_out_of_use_is_let_go_and_saved() {
 
     host.out.events.clear();
     host.run_until(secs(1_010));
-    assert!(host.peers.statuses(host.now, &host.roots).iter().all(|peer| peer.address != BOB));
+    let statuses = host.peers.statuses(host.now, &host.tables, &host.roots);
+    assert!(statuses.iter().all(|peer| peer.address != BOB));
     let saved = host.out.events.iter().filter(|event| match event {
         Event::Store { key, value } => *key == StoreKey::Peer(BOB) && value.is_some(),
         _ => false,

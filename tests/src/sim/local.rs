@@ -1,0 +1,42 @@
+//! What the users of machines say there about the network around them.
+
+use std::net::SocketAddr;
+
+use zt_protocol::node::Command;
+use zt_protocol::path_rules::PathRules;
+
+use super::host::Power;
+use super::world::{NodeId, World};
+
+impl World {
+    /// Lets `node` go by these rules for physical addresses, from now on and after each start.
+    pub fn set_path_rules(&mut self, node: NodeId, rules: PathRules) {
+        self.hosts[node.0].path_rules.clone_from(&rules);
+        if self.hosts[node.0].power == Power::On {
+            self.command(node, Command::PathRules(rules));
+        }
+    }
+
+    /// Lets `node` send as little as it can, from now on and after each start.
+    pub fn save_bandwidth(&mut self, node: NodeId) {
+        self.hosts[node.0].low_bandwidth = true;
+        if self.hosts[node.0].power == Power::On {
+            self.command(node, Command::LowBandwidth(true));
+        }
+    }
+
+    /// Returns where the sockets of `node` are, as it knows them itself.
+    #[must_use]
+    pub fn sockets_of(&self, node: NodeId) -> Vec<SocketAddr> {
+        self.internet.addresses(node)
+    }
+
+    /// Returns every datagram recorded from `from` to `to`, relayed ones included only on their last
+    /// leg.
+    #[must_use]
+    pub fn datagrams_between(&self, from: NodeId, to: NodeId) -> Vec<Vec<u8>> {
+        let recorded = self.recording.iter().flatten();
+        let between = recorded.filter(|heard| (heard.datagram.from, heard.to) == (from, to));
+        between.map(|heard| heard.datagram.bytes.clone()).collect()
+    }
+}
