@@ -72,19 +72,22 @@ class PrivateNetwork:
         # libzt tells its user nothing of a refusal; what it must not say is that it is a member.
         time.sleep(REFUSED_FOR_SECONDS)
         assert not node.speaker.last("network", lambda e: e["status"] == "OK"), "a stranger was let in"
-        self._admit_reference(node)
+        self.allow(node.address)
+        self._serve(node)
         return node
 
     def launch(self, name: str, **options: str) -> Reference:
         """Starts a reference node, which takes seconds to come online, and does not wait for it."""
         return Reference(self._world, name, self.planet, **options)
 
-    def admit(self, node: Reference) -> None:
-        """Has a reference node that was launched join, after it was let in."""
-        node.come_online()
-        self.allow(node.address)
-        node.join(self.id)
-        self._admit_reference(node)
+    def admit(self, *nodes: Reference) -> None:
+        """Has reference nodes that were launched join, after they were let in."""
+        for node in nodes:
+            node.come_online()
+            self.allow(node.address)
+            node.join(self.id)
+        for node in nodes:
+            self._serve(node)
 
     def allow(self, address: str) -> None:
         self._world.run_zt("network", "allow", "--home", str(self._world.home("controller")), self.id, address)
@@ -135,13 +138,12 @@ class PrivateNetwork:
         member.start()
         member.come_online()
         self.allow(member.address)
+        self._serve(member)
+
+    def _serve(self, member: Peer) -> None:
+        """Waits until the member that was let in has an address, and starts its echo server."""
         member.echo(member.ip(self.id))
         self._members.append(member)
-
-    def _admit_reference(self, node: Reference) -> None:
-        self.allow(node.address)
-        node.echo(node.ip(self.id))
-        self._members.append(node)
 
     def _records(self) -> Path:
         return self._world.home("controller") / "controller.d" / "network"

@@ -152,7 +152,7 @@ class Ours(Peer):
     def wait_for_direct_path(self, peer: Peer, within: float = 20) -> str:
         """Waits until it says that it reaches `peer` directly; returns the path."""
         event = self.speaker.wait("peer", within, lambda e: e["address"] == peer.address and e["path"] != "relay")
-        assert event["path"].startswith(peer.host.ip + "/"), event
+        assert event["path"].startswith(peer.host.seen_as + "/"), event
         return str(event["path"])
 
     def start_pinging(self, ip: str, seconds: float) -> Speaker:
@@ -238,6 +238,10 @@ class World:
         if name not in self._hosts:
             self._hosts[name] = self.internet.host(name)
         return self._hosts[name]
+
+    def settle(self, host: Host) -> None:
+        """Has the node of this host's name live there, and not on the internet."""
+        self._hosts[host.name] = host
 
     def home(self, name: str) -> Path:
         """The home directory of the node of this name."""

@@ -9,7 +9,7 @@ from typing import Callable, List, Optional
 
 from world import World
 
-from . import addresses, bridging, connectivity, multicast, observers, revocation, rules
+from . import addresses, bridging, connectivity, multicast, nat, observers, revocation, rules
 
 ALL: List[Callable[[World], Optional[str]]] = [
     connectivity.reference_only,
@@ -20,6 +20,8 @@ ALL: List[Callable[[World], Optional[str]]] = [
     connectivity.all_pairs_ping,
     connectivity.cold_start_to_first_ping,
     connectivity.idle_member_is_small,
+    nat.met_wherever_translators_let_them,
+    nat.neighbours_behind_translators,
     addresses.arp_and_neighbour_discovery,
     addresses.rfc4193_without_a_question,
     addresses.sixplane_without_a_question,
