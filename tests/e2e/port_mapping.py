@@ -6,7 +6,7 @@ import time
 from pathlib import Path
 
 from hosts import FORWARDING
-from world import PORT, SERVER_PORT, Node, World, eventually
+from world import SERVER_PORT, Node, World, eventually
 
 from jsonlines import Speaker  # of interop, which `world` leads to
 
@@ -78,7 +78,7 @@ class Home:
 
     def mapped(self) -> bool:
         """Whether the gateway maps a port to the member."""
-        return f"dnat ip to {self.node.host.ip}:{PORT}" in self.gateway.run("nft", "list", "ruleset")
+        return f"dnat ip to {self.node.host.ip}:" in self.gateway.run("nft", "list", "ruleset")
 
     def _load(self, rules: str) -> None:
         (file := self._file("rules.nft")).write_text(rules)

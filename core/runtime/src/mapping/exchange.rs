@@ -88,7 +88,7 @@ impl Exchange {
                 None => wait *= 2,
             }
         }
-        Err(MappingError::NoAnswer(self.method))
+        Err(MappingError::NoAnswer)
     }
 
     /// Waits for an answer until `deadline`, or until too much came that was none.
@@ -104,7 +104,7 @@ impl Exchange {
                 return Ok(None);
             };
             // The system has it from the gateway that nobody listens there.
-            let len = received.map_err(|_| MappingError::NoAnswer(self.method))?;
+            let len = received.map_err(|_| MappingError::NoAnswer)?;
             match read(&datagram[..len]) {
                 Ok(answer) => return Ok(Some(answer)),
                 Err(Misfit::Malformed) => self.ignored.malformed += 1,

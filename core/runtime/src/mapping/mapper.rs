@@ -11,11 +11,11 @@ use zt_protocol::address::Address;
 use zt_protocol::endpoint::Scope;
 use zt_protocol::prefix::Prefix;
 
-use super::exchange::Exchange;
+use super::exchange::{Answer, Exchange, Misfit};
 use super::gateway::{self, Site};
-use super::lease::{self, Lease, Term, Up};
+use super::lease::{self, Lease, Means, Term, Up};
 use super::status::{MappingError, MappingMethod, PortMapping};
-use super::{Means, Surroundings, nat_pmp, pcp, upnp};
+use super::{Inquiry, Surroundings, nat_pmp, pcp, upnp};
 use crate::clock::{self, Clock};
 use crate::events::{Event, Events};
 use crate::limits::{
@@ -32,7 +32,7 @@ pub(super) struct Audience {
 
 /// Keeps one UDP port mapped.
 pub(super) struct Mapper {
-    means: Means,
+    inquiry: Inquiry,
     /// What gateways list the mapping as.
     name: String,
     port: u16,
@@ -51,7 +51,7 @@ pub(super) struct Mapper {
 
 impl Mapper {
     pub(super) fn new(
-        means: Means,
+        inquiry: Inquiry,
         me: Address,
         port: u16,
         audience: Audience,
@@ -59,7 +59,7 @@ impl Mapper {
         let mut nonce = pcp::Nonce::default();
         getrandom::fill(&mut nonce)?;
         Ok(Self {
-            means,
+            inquiry,
             name: format!("ZeroTier/{me}@{port}"),
             port,
             nonce,
@@ -116,7 +116,7 @@ impl Mapper {
         match &self.lease {
             // A gateway that fails to renew is asked again before the mapping ends.
             Some(_) if self.failures > 0 => MAPPING_RETRY_FIRST,
-            Some(lease) => lease.term.renewal().since(now).min(self.means.check),
+            Some(lease) => lease.term.renewal().since(now).min(self.inquiry.check),
             None => lease::retry_after(self.failures),
         }
     }
@@ -140,7 +140,7 @@ impl Mapper {
         self.wish = granted.external.port();
         let before = self.lease.replace(granted.clone());
         if let Some(before) = before
-            && let lease::Means::Upnp(igd) = &before.means
+            && let Means::Upnp(igd) = &before.means
             && before.external.port() != granted.external.port()
         {
             // The other protocols replace what they have granted for the same port.
@@ -150,21 +150,19 @@ impl Mapper {
     }
 
     fn site(&self) -> Result<Site, MappingError> {
-        let gateway = match self.means.gateway {
+        let gateway = match self.inquiry.gateway {
             Some(gateway) => Some(gateway),
             None => gateway::of_default_route()?,
         };
-        Site::towards(gateway, self.means.ssdp)
+        Site::towards(gateway, self.inquiry.ssdp)
     }
 
     /// Returns whether the gateway still knows what it has granted.
     async fn stands(&mut self, lease: &Lease) -> bool {
         let stands = match &lease.means {
-            lease::Means::Pcp => self.pcp_stands(lease).await,
-            lease::Means::NatPmp => self.nat_pmp_stands(lease).await,
-            lease::Means::Upnp(igd) => {
-                upnp::external_ip(igd).await.map(|ip| ip == lease.external.ip())
-            }
+            Means::Pcp => self.pcp_stands(lease).await,
+            Means::NatPmp => self.nat_pmp_stands(lease).await,
+            Means::Upnp(igd) => upnp::external_ip(igd).await.map(|ip| ip == lease.external.ip()),
         };
         stands.unwrap_or(false)
     }
@@ -207,7 +205,7 @@ impl Mapper {
                 MappingMethod::NatPmp => self.map_by_nat_pmp(site).await,
                 MappingMethod::Upnp => {
                     let mapped = timeout(UPNP_PATIENCE, self.map_by_upnp(site)).await;
-                    mapped.unwrap_or(Err(MappingError::NoAnswer(method)))
+                    mapped.unwrap_or(Err(MappingError::NoAnswer))
                 }
             };
             match mapped {
@@ -226,7 +224,7 @@ impl Mapper {
         let granted = self.ask(site, method, &request.to_bytes(), read).await?;
 
         let term = self.term(granted.lifetime, granted.up);
-        let lease = self.lease(lease::Means::Pcp, site, granted.external, term);
+        let lease = self.lease(Means::Pcp, site, granted.external, term);
         match self.judge(&lease) {
             Ok(()) => Ok(lease),
             Err(error) => {
@@ -247,20 +245,20 @@ impl Mapper {
 
         let external = (external, granted.external_port).into();
         let term = self.term(granted.lifetime, granted.up);
-        let lease = self.lease(lease::Means::NatPmp, site, external, term);
+        let lease = self.lease(Means::NatPmp, site, external, term);
         self.judge(&lease).map(|()| lease)
     }
 
     async fn map_by_upnp(&mut self, site: Site) -> Result<Lease, MappingError> {
         // One that does not answer any more may have moved to another port.
         let known = match self.lease.as_ref().map(|lease| &lease.means) {
-            Some(lease::Means::Upnp(igd)) => upnp::external_ip(igd).await.ok().zip(Some(igd)),
+            Some(Means::Upnp(igd)) => upnp::external_ip(igd).await.ok().zip(Some(igd)),
             _ => None,
         };
         let (external, igd) = match known {
             Some((external, igd)) => (external, Arc::clone(igd)),
             None => {
-                let igd = upnp::find(site, self.means.ssdp, self.means.search).await?;
+                let igd = upnp::find(site, self.inquiry.ssdp, self.inquiry.search).await?;
                 (upnp::external_ip(&igd).await?, Arc::new(igd))
             }
         };
@@ -270,7 +268,7 @@ impl Mapper {
             upnp::map(&igd, internal, self.wish, MAPPING_LIFETIME, &self.name).await?;
 
         let term = Term { granted: self.clock.now(), lifetime, up: None };
-        Ok(self.lease(lease::Means::Upnp(igd), site, (external, port).into(), term))
+        Ok(self.lease(Means::Upnp(igd), site, (external, port).into(), term))
     }
 
     fn term(&self, lifetime: Duration, seconds: Duration) -> Term {
@@ -278,7 +276,7 @@ impl Mapper {
         Term { granted: now, lifetime: Some(lifetime), up: Some(Up { seconds, heard: now }) }
     }
 
-    fn lease(&self, means: lease::Means, site: Site, external: SocketAddr, term: Term) -> Lease {
+    fn lease(&self, means: Means, site: Site, external: SocketAddr, term: Term) -> Lease {
         let internal = (site.local, self.port).into();
         let expires = term.lifetime.map(|lifetime| clock::wall() + lifetime);
         Lease { means, site, internal, external, term, expires }
@@ -306,17 +304,17 @@ impl Mapper {
     async fn give_back(&mut self, lease: &Lease) {
         let (site, port) = (lease.site, self.port);
         let given = match &lease.means {
-            lease::Means::Pcp => {
+            Means::Pcp => {
                 let request = self.pcp_request(site, 0, Duration::ZERO);
                 let read = |datagram: &[u8]| request.read(datagram);
                 self.ask(site, MappingMethod::Pcp, &request.to_bytes(), read).await.map(drop)
             }
-            lease::Means::NatPmp => {
+            Means::NatPmp => {
                 let request = nat_pmp::ask_port(port, 0, Duration::ZERO);
                 let read = |datagram: &[u8]| nat_pmp::read_port(datagram, port);
                 self.ask(site, MappingMethod::NatPmp, &request, read).await.map(drop)
             }
-            lease::Means::Upnp(igd) => {
+            Means::Upnp(igd) => {
                 upnp::unmap(igd, lease.external.port()).await;
                 Ok(())
             }
@@ -342,11 +340,11 @@ impl Mapper {
         site: Site,
         method: MappingMethod,
         request: &[u8],
-        read: impl Fn(&[u8]) -> Result<super::exchange::Answer<T>, super::exchange::Misfit>,
+        read: impl Fn(&[u8]) -> Result<Answer<T>, Misfit>,
     ) -> Result<T, MappingError> {
         let gateway = site.gateway.ok_or(MappingError::NoGateway)?;
-        let gateway = (gateway, self.means.port).into();
-        let patience = self.means.patience;
+        let gateway = (gateway, self.inquiry.port).into();
+        let patience = self.inquiry.patience;
         let mut exchange = Exchange::open(site.local.into(), gateway, method, patience).await?;
         let answer = exchange.ask(request, read).await;
         self.status.ignored += exchange.ignored;

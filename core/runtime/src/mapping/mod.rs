@@ -72,7 +72,7 @@ struct Surroundings {
 
 /// Whom to ask, and how patiently: every machine's usual answers, or a test's.
 #[derive(Clone, Copy, Debug)]
-struct Means {
+struct Inquiry {
     /// The gateway; found by the default route if `None`.
     gateway: Option<Ipv4Addr>,
     /// Where it takes PCP and NAT-PMP.
@@ -85,7 +85,7 @@ struct Means {
     check: Duration,
 }
 
-impl Means {
+impl Inquiry {
     const USUAL: Self = Self {
         gateway: None,
         port: 5_351,
@@ -108,11 +108,11 @@ impl Mapping {
         port: u16,
         events: Arc<Events>,
     ) -> Result<Self, getrandom::Error> {
-        Self::by(Means::USUAL, me, port, events)
+        Self::by(Inquiry::USUAL, me, port, events)
     }
 
     fn by(
-        means: Means,
+        inquiry: Inquiry,
         me: Address,
         port: u16,
         events: Arc<Events>,
@@ -120,7 +120,7 @@ impl Mapping {
         let (surroundings, seen) = watch::channel(Surroundings::default());
         let (told, status) = watch::channel(PortMapping::default());
         let (wake, changed) = mpsc::channel(1);
-        let mapper = Mapper::new(means, me, port, mapper::Audience { told, wake, events })?;
+        let mapper = Mapper::new(inquiry, me, port, mapper::Audience { told, wake, events })?;
         let task = tokio::spawn(mapper.run(seen));
         Ok(Self { surroundings, status, changed, task })
     }

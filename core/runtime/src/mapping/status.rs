@@ -72,9 +72,9 @@ pub enum MappingError {
     /// The system cannot send to the gateway.
     #[error("the gateway cannot be asked: {0}")]
     Unreachable(io::ErrorKind),
-    /// Nobody answers by this method.
-    #[error("the gateway does not answer by {0}")]
-    NoAnswer(MappingMethod),
+    /// The gateway answers by no method.
+    #[error("the gateway answers by none of pcp, nat-pmp and upnp: switch one of them on there")]
+    NoAnswer,
     /// The gateway says no.
     #[error("the gateway refuses to map a port by {method}, with code {code}")]
     Refused {
@@ -105,7 +105,7 @@ impl MappingError {
     pub(super) const fn weight(self) -> u8 {
         match self {
             Self::NoGateway => 0,
-            Self::NoAnswer(_) => 1,
+            Self::NoAnswer => 1,
             Self::Unreachable(_) => 2,
             Self::Unintelligible(_) => 3,
             Self::Refused { .. } => 4,

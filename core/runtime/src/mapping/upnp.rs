@@ -2,8 +2,8 @@
 //!
 //! Anybody on the local network may answer the search for one, so only the gateway of the default
 //! route is believed, where that is known. What such a device sends is bounded by the crate: XML of
-//! 1 MiB and 64 levels, and no addresses of other machines. What it says in words goes no further
-//! than here.
+//! 1 MiB and 64 levels, which at worst takes 50 MB for a moment, and no addresses of other machines.
+//! What it says in words goes no further than here.
 
 use std::iter::successors;
 use std::net::{IpAddr, SocketAddr};
@@ -55,7 +55,7 @@ pub(super) async fn find(
             Err(error) => log::debug!(error:%; "no gateway by UPnP"),
         }
     }
-    Err(MappingError::NoAnswer(MappingMethod::Upnp))
+    Err(MappingError::NoAnswer)
 }
 
 fn is_meant(igd: &Igd, site: Site) -> bool {
@@ -150,7 +150,7 @@ fn of_request(error: &RequestError) -> MappingError {
         RequestError::UnsupportedAction(_) => refused(0),
         RequestError::IoError(_)
         | RequestError::HyperError(_)
-        | RequestError::HyperClientError(_) => MappingError::NoAnswer(MappingMethod::Upnp),
+        | RequestError::HyperClientError(_) => MappingError::NoAnswer,
         RequestError::InvalidResponse(_)
         | RequestError::HttpError(_)
         | RequestError::Utf8Error(_) => MappingError::Unintelligible(MappingMethod::Upnp),
