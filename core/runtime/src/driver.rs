@@ -4,7 +4,7 @@
 //! out what the node says, before it waits again. What comes in is taken in batches, and the
 //! sources take turns, so that none of them waits for more than one batch of each other.
 
-mod relayed;
+mod datagrams;
 
 use std::future::poll_fn;
 use std::pin::Pin;
@@ -357,17 +357,6 @@ impl Running {
         self.command(now, Command::LocalAddresses(addresses));
     }
 
-    async fn take_datagrams(&mut self, now: Instant, socket: usize) {
-        self.sockets.receive(socket, &mut self.received);
-        while let Some((path, datagram)) = self.received.next() {
-            let (out, ports) = (&mut self.out, &mut self.ports);
-            if let Err(rejected) = self.node.handle_datagram(now, path, datagram, out, ports) {
-                log::trace!(rejected:%; "dropped a datagram");
-            }
-            self.make_room().await;
-        }
-    }
-
     async fn take_frames(&mut self, now: Instant, network: NetworkId) {
         let Some(mode) = self.ports.read(network, &mut self.from_host) else {
             self.lose(network);
@@ -384,16 +373,6 @@ impl Running {
                 log::trace!(rejected:%; "dropped a frame");
             }
             self.make_room().await;
-        }
-    }
-
-    /// Sends and delivers early if a batch gives much to send and deliver.
-    async fn make_room(&mut self) {
-        if self.out.is_filling() {
-            self.transmit().await;
-        }
-        if self.ports.is_filling() {
-            self.ports.flush().await;
         }
     }
 

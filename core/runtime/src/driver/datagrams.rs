@@ -1,4 +1,4 @@
-//! UDP, and what stands in for it.
+//! Datagrams, by UDP or by what stands in for it.
 
 use zt_protocol::command::Command;
 use zt_protocol::time::Instant;
@@ -15,6 +15,18 @@ impl Running {
             self.out.clear();
         } else {
             self.sockets.send(&mut self.out).await;
+        }
+    }
+
+    /// Takes in what a socket has.
+    pub(super) async fn take_datagrams(&mut self, now: Instant, socket: usize) {
+        self.sockets.receive(socket, &mut self.received);
+        while let Some((path, datagram)) = self.received.next() {
+            let (out, ports) = (&mut self.out, &mut self.ports);
+            if let Err(rejected) = self.node.handle_datagram(now, path, datagram, out, ports) {
+                log::trace!(rejected:%; "dropped a datagram");
+            }
+            self.make_room().await;
         }
     }
 
@@ -43,6 +55,16 @@ impl Running {
                 log::trace!(rejected:%; "dropped a datagram");
             }
             self.make_room().await;
+        }
+    }
+
+    /// Sends and delivers early if a batch gives much to send and deliver.
+    pub(super) async fn make_room(&mut self) {
+        if self.out.is_filling() {
+            self.transmit().await;
+        }
+        if self.ports.is_filling() {
+            self.ports.flush().await;
         }
     }
 }
