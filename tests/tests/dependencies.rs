@@ -15,7 +15,7 @@ const TARGETS: [&str; 4] = [
 ];
 
 /// The workspace crates that end up in an application on a phone.
-const PHONE_CRATES: [&str; 3] = ["zt-crypto", "zt-protocol", "zt-runtime"];
+const PHONE_CRATES: [&str; 4] = ["zt-crypto", "zt-protocol", "zt-runtime", "zt-ffi"];
 
 /// Build tools that run a C compiler, and crates that ship C without using one of them.
 const COMPILES_C: [&str; 10] = [
@@ -51,7 +51,12 @@ const DOES_IO: [&str; 14] = [
 
 /// The names of all crates `package` is built from on `target`, build scripts included.
 fn tree(package: &str, target: &str) -> BTreeSet<String> {
-    cargo_tree(&["--package", package, "--target", target, "--edges", "normal,build"])
+    let mut arguments = vec!["--package", package, "--target", target, "--edges", "normal,build"];
+    if package == "zt-ffi" {
+        // All that Kotlin and Swift need of it.
+        arguments.extend(["--features", "uniffi"]);
+    }
+    cargo_tree(&arguments)
 }
 
 /// The names `cargo tree` prints for `arguments`.

@@ -369,6 +369,28 @@ impl Handle {
         self.ask(|reply| Request::Explain { address, reply }).await
     }
 
+    /// Returns whether the node has stopped.
+    #[must_use]
+    pub fn has_stopped(&self) -> bool {
+        self.shared.running.has_changed().is_err()
+    }
+
+    /// Returns the networks there are memberships of, joined since the node started or not, by
+    /// ascending ID.
+    ///
+    /// # Errors
+    ///
+    /// [`RequestError`].
+    pub async fn memberships(&self) -> Result<Vec<NetworkId>, RequestError> {
+        // What was joined a moment ago may not have been saved.
+        let joined: Vec<_> = self.networks().await?.iter().map(|status| status.id).collect();
+        let mut all = self.edit(|home| Ok::<_, RequestError>(home.networks()?)).await?;
+        all.extend(joined);
+        all.sort_unstable();
+        all.dedup();
+        Ok(all)
+    }
+
     /// Returns every joined network, by ascending ID.
     ///
     /// # Errors

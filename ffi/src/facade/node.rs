@@ -1,0 +1,265 @@
+//! A node: how it starts, what it says, how it stops.
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::os::fd::OwnedFd;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use zeroize::Zeroizing;
+use zt_protocol::address::Address;
+use zt_protocol::identity::SecretIdentity;
+use zt_protocol::world::WorldKind;
+use zt_runtime::store::Home;
+use zt_runtime::{Builder, Handle};
+
+use super::config::Config;
+use super::error::ZtError;
+use super::events::Event;
+use super::runtime::{Runtime, is_asynchronous};
+use super::worlds::read_world;
+
+/// How long a node may take to save its state and to take away its interfaces.
+///
+/// It takes milliseconds, unless a disk hangs.
+const STOP_PATIENCE: Duration = Duration::from_secs(10);
+
+/// A running node.
+///
+/// Whoever holds it keeps it running. When the last lets go of it, it is stopped as by
+/// [`stop`](Self::stop).
+#[cfg_attr(feature = "uniffi", derive(uniffi::Object))]
+pub struct Node {
+    pub(super) handle: Handle,
+    pub(super) runtime: Arc<Runtime>,
+    is_stopped: AtomicBool,
+}
+
+/// How a node is doing.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[cfg_attr(feature = "uniffi", derive(uniffi::Record))]
+pub struct NodeStatus {
+    /// This node.
+    pub address: Address,
+    /// Whether a root was heard recently, or this node is one.
+    pub online: bool,
+    /// The ID of the planet in force.
+    pub planet_id: u64,
+    /// Its revision: when it was made, in ms since the Unix epoch.
+    pub planet_timestamp: u64,
+}
+
+#[cfg_attr(feature = "uniffi", uniffi::export)]
+impl Node {
+    /// Starts a node. One without an identity makes one, which takes a second or two.
+    ///
+    /// # Errors
+    ///
+    /// [`ZtError`]; nothing of the node is running then.
+    #[cfg_attr(feature = "uniffi", uniffi::constructor)]
+    pub async fn start(config: Config) -> Result<Arc<Self>, ZtError> {
+        let runtime = Runtime::shared()?;
+        let handle = runtime.run(start(config)).await??;
+        Ok(Arc::new(Self { handle, runtime, is_stopped: AtomicBool::new(false) }))
+    }
+
+    /// Stops the node and waits until its state is saved and its interfaces are gone. Once it has
+    /// stopped, this does nothing.
+    ///
+    /// # Errors
+    ///
+    /// [`ZtError::Timeout`] if that takes longer than 10 s. The node goes on stopping.
+    pub async fn stop(&self) -> Result<(), ZtError> {
+        let handle = self.handle.clone();
+        let stopped = async move { tokio::time::timeout(STOP_PATIENCE, handle.shutdown()).await };
+        self.runtime.run(stopped).await?.map_err(|_| ZtError::Timeout)?;
+        self.is_stopped.store(true, Ordering::Release);
+        Ok(())
+    }
+
+    /// Returns the node's address.
+    pub fn address(&self) -> Address {
+        self.handle.address()
+    }
+
+    /// Returns the node's identity without its private key, as text.
+    pub fn identity(&self) -> String {
+        self.handle.identity().to_string()
+    }
+
+    /// Returns where the node's sockets are bound.
+    pub fn bound(&self) -> Vec<SocketAddr> {
+        self.handle.bound().to_vec()
+    }
+
+    /// Returns how the node is doing.
+    ///
+    /// # Errors
+    ///
+    /// [`ZtError::Stopped`].
+    pub async fn status(&self) -> Result<NodeStatus, ZtError> {
+        let status = self.handle.status().await?;
+        Ok(NodeStatus {
+            address: status.address,
+            online: status.online,
+            planet_id: status.planet_id,
+            planet_timestamp: status.planet_timestamp.0,
+        })
+    }
+
+    /// Waits for the next event; `None` once the node has stopped and there are no more.
+    ///
+    /// Each event is given to one caller. There are at most 1024; when more come, the oldest are
+    /// forgotten, which [`statistics`](Self::statistics) count.
+    pub async fn next_event(&self) -> Option<Event> {
+        loop {
+            // What a host does not know it cannot act on.
+            if let Some(event) = Event::of(self.handle.next_event().await?) {
+                return Some(event);
+            }
+        }
+    }
+
+    /// Takes the next event, if there is one.
+    pub fn try_next_event(&self) -> Option<Event> {
+        loop {
+            if let Some(event) = Event::of(self.handle.try_next_event()?) {
+                return Some(event);
+            }
+        }
+    }
+}
+
+impl Node {
+    /// Waits for `future` on this thread.
+    ///
+    /// # Errors
+    ///
+    /// [`ZtError::WouldDeadlock`] on a thread that must not wait, and what the future says.
+    pub fn block_on<T>(
+        &self,
+        future: impl Future<Output = Result<T, ZtError>>,
+    ) -> Result<T, ZtError> {
+        self.runtime.block_on(future)?
+    }
+
+    /// Starts a node and waits for it on this thread.
+    ///
+    /// # Errors
+    ///
+    /// As of [`start`](Self::start), and [`ZtError::WouldDeadlock`].
+    pub fn start_blocking(config: Config) -> Result<Arc<Self>, ZtError> {
+        Runtime::shared()?.block_on(Self::start(config))?
+    }
+
+    /// Waits for the next event on this thread, for at most `patience`.
+    ///
+    /// # Errors
+    ///
+    /// [`ZtError::Timeout`], [`ZtError::WouldDeadlock`], and [`ZtError::Stopped`] once there are no
+    /// more.
+    pub fn next_event_blocking(&self, patience: Option<Duration>) -> Result<Event, ZtError> {
+        if let Some(event) = self.try_next_event() {
+            return Ok(event);
+        }
+        if patience == Some(Duration::ZERO) {
+            let has_ended = self.handle.has_stopped();
+            return Err(if has_ended { ZtError::Stopped } else { ZtError::Timeout });
+        }
+        let next = async {
+            match patience {
+                Some(patience) => tokio::time::timeout(patience, self.next_event())
+                    .await
+                    .map_err(|_| ZtError::Timeout),
+                None => Ok(self.next_event().await),
+            }
+        };
+        self.block_on(next)?.ok_or(ZtError::Stopped)
+    }
+
+    /// Returns a descriptor to wait on: it is readable while there is an event to take, and once the
+    /// node has stopped. The caller closes it, and must not read from it.
+    ///
+    /// # Errors
+    ///
+    /// [`ZtError::OutOfResources`].
+    pub fn events_descriptor(&self) -> Result<OwnedFd, ZtError> {
+        let descriptor = self.handle.events_descriptor();
+        descriptor.map_err(|error| ZtError::OutOfResources(error.to_string()))
+    }
+}
+
+impl fmt::Debug for Node {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Node").field(&self.address()).finish()
+    }
+}
+
+impl Drop for Node {
+    fn drop(&mut self) {
+        if *self.is_stopped.get_mut() {
+            return;
+        }
+        let (handle, runtime) = (self.handle.clone(), Arc::clone(&self.runtime));
+        let stop = move || {
+            let stopped = async { tokio::time::timeout(STOP_PATIENCE, handle.shutdown()).await };
+            // Nobody is there to be told that it takes long.
+            let _ = runtime.block_on(stopped);
+        };
+        if is_asynchronous() {
+            // This thread must not wait, and the runtime must not end before the state is saved.
+            let _ = std::thread::Builder::new().name("zt-stop".to_owned()).spawn(stop);
+        } else {
+            stop();
+        }
+    }
+}
+
+/// Starts a node on the current runtime.
+async fn start(config: Config) -> Result<Handle, ZtError> {
+    let Config { home, planet, port, bind, identity, controller, allow_loopback, .. } = config;
+    let identity = identity.map(Zeroizing::new);
+    if home.is_empty() {
+        return Err(ZtError::InvalidArgument("a home directory is needed".to_owned()));
+    }
+    let prepared = Home::new(&home);
+    if let Some(text) = identity {
+        let stored = tokio::task::spawn_blocking(move || store_identity(&prepared, &text));
+        stored.await.map_err(|_| ZtError::Panic)??;
+    }
+
+    let mut builder = Builder::new(home).controller(controller).allow_loopback(allow_loopback);
+    if let Some(bytes) = planet {
+        builder = builder.planet(read_world(&bytes, WorldKind::Planet)?);
+    }
+    builder = match (port, bind.is_empty()) {
+        (Some(port), true) => builder.port(port),
+        (None, true) => builder,
+        (None, false) => builder.bind(bind),
+        (Some(_), false) => {
+            let text = "give a port or addresses to bind, not both";
+            return Err(ZtError::InvalidArgument(text.to_owned()));
+        }
+    };
+    Ok(builder.start().await?)
+}
+
+/// Sees to it that the identity in the home directory is this one.
+fn store_identity(home: &Home, text: &str) -> Result<(), ZtError> {
+    let given = SecretIdentity::from_text(text.trim())
+        .map_err(|why| ZtError::InvalidArgument(why.to_string()))?;
+    if !given.public().is_valid() {
+        let text = "the identity's address is not derived from its keys";
+        return Err(ZtError::InvalidArgument(text.to_owned()));
+    }
+    match home.identity()? {
+        None => Ok(home.save_identity(&given)?),
+        Some(stored) if stored.public() == given.public() => Ok(()),
+        Some(stored) => Err(ZtError::CorruptIdentity(format!(
+            "the home directory is that of {}, not of {}",
+            stored.address(),
+            given.address()
+        ))),
+    }
+}
