@@ -1,6 +1,7 @@
 //! Starting a node.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
+use std::os::fd::RawFd;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -15,7 +16,7 @@ use zt_protocol::rng::Rng;
 use zt_protocol::world::World;
 
 use crate::clock::Clock;
-use crate::driver::Driver;
+use crate::driver::{Driver, Surroundings, first_look};
 use crate::events::Events;
 use crate::handle::{Handle, Shared};
 use crate::host::{Host, Machine};
@@ -23,7 +24,7 @@ use crate::limits::REQUESTS_MAX;
 use crate::mapping::Mapping;
 use crate::store::{Home, HomeError, Records, Watch};
 use crate::tcp_relay::TcpRelay;
-use crate::udp::{Bind, BindError, Sockets};
+use crate::udp::{Bind, BindError, Outfit, Sockets, ports};
 
 /// The port nodes use unless told otherwise (spec 02 §9.1).
 pub const DEFAULT_PORT: u16 = 9_993;
@@ -61,6 +62,9 @@ pub struct Builder {
     map_ports: bool,
     /// Where a TCP relay is, and whether it is used in place of UDP.
     tcp_relay: (Option<SocketAddr>, bool),
+    /// 0 for one of the node's own choice.
+    secondary_port: Option<u16>,
+    outfit: Outfit,
 }
 
 impl Builder {
@@ -78,6 +82,8 @@ impl Builder {
             // Phones are behind translators of a carrier's, which nobody can ask.
             map_ports: !cfg!(any(target_os = "android", target_os = "ios")),
             tcp_relay: (None, false),
+            secondary_port: Some(0),
+            outfit: Outfit::default(),
         }
     }
 
@@ -85,6 +91,37 @@ impl Builder {
     #[must_use]
     pub fn port(mut self, port: u16) -> Self {
         self.bind = Bind::Everywhere(port);
+        self
+    }
+
+    /// Uses this UDP port as well, of every local address; one that follows from the node's address
+    /// if 0, which is what it does unless told otherwise, and none besides the primary if `None`.
+    ///
+    /// A second port gets through where a translator mishandles the first. One of the node's own
+    /// choice is exchanged when the node is offline for two minutes, and when the machine has slept.
+    /// Where the node is given addresses or sockets, it uses no others.
+    #[must_use]
+    pub const fn secondary_port(mut self, port: Option<u16>) -> Self {
+        self.secondary_port = port;
+        self
+    }
+
+    /// Has `protect` look at each socket before it is used, also later on when there are new ones.
+    ///
+    /// For VPN services, which must keep the node's own datagrams out of the tunnel (Android's
+    /// `VpnService.protect`), or bind them to a network. It returns whether that worked: a socket
+    /// for which it did not is not used. It is called by the node's task and must not block for
+    /// long.
+    #[must_use]
+    pub fn protect(mut self, protect: impl Fn(RawFd) -> bool + Send + Sync + 'static) -> Self {
+        self.outfit.protect = Some(Arc::new(protect));
+        self
+    }
+
+    /// Uses the interface of this name and no other; see [`Handle::bind_to_interface`].
+    #[must_use]
+    pub fn bind_to_interface(mut self, name: impl Into<String>) -> Self {
+        self.outfit.interface = Some(name.into());
         self
     }
 
@@ -156,10 +193,25 @@ impl Builder {
     ///
     /// [`StartError`].
     pub async fn start(self) -> Result<Handle, StartError> {
-        let sockets = Sockets::bind(self.bind)?;
+        let addresses = first_look(self.outfit.interface.as_deref(), self.allow_loopback);
+        let mut sockets = Sockets::bind(self.bind, self.outfit, &addresses)?;
         let (home, planet) = (self.home.clone(), self.planet);
         let state = tokio::task::spawn_blocking(move || State::load(&home, planet));
         let state = state.await.map_err(|_| StartError::Runtime)??;
+        let identity = *state.identity.public();
+        let chosen = match self.secondary_port {
+            Some(0) => sockets.add_port(ports::derived(identity.address()), &addresses),
+            Some(port) => {
+                sockets.add_exact_port(port, &addresses);
+                None
+            }
+            None => None,
+        };
+        if self.map_ports {
+            // A port of its own, as the gateway's translator is to treat it otherwise.
+            sockets.add_port(ports::random(), &addresses);
+        }
+        let surroundings = Surroundings::new(&sockets, chosen, self.allow_loopback);
         let (journal, bound) = (self.home.host_journal(), sockets.bound());
         let machine = tokio::task::spawn_blocking(move || Machine::take_over(journal, &bound));
         let machine = machine.await.map_err(|_| StartError::Runtime)?;
@@ -176,7 +228,6 @@ impl Builder {
         let (requests, received) = mpsc::channel(REQUESTS_MAX);
         let (alive, running) = watch::channel(());
         let events = Arc::new(Events::default());
-        let identity = *state.identity.public();
         let mapping = match port_to_map(&sockets.bound()).filter(|_| self.map_ports) {
             Some(port) => {
                 let mapping = Mapping::start(identity.address(), port, Arc::clone(&events));
@@ -187,7 +238,7 @@ impl Builder {
         let shared = Shared {
             identity,
             home: self.home,
-            bound: sockets.bound(),
+            bound: surroundings.bound(),
             events: Arc::clone(&events),
             mapping: mapping.as_ref().map(Mapping::watch),
             running,
@@ -211,9 +262,10 @@ impl Builder {
         let (relay, is_forced) = self.tcp_relay;
         let driver = Driver {
             node,
-            tcp_relay: TcpRelay::new(relay, is_forced),
+            tcp_relay: TcpRelay::new(relay, is_forced, sockets.outfit().clone()),
             clock,
             sockets,
+            surroundings,
             mapping,
             host,
             records,

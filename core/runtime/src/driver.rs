@@ -5,15 +5,15 @@
 //! sources take turns, so that none of them waits for more than one batch of each other.
 
 mod datagrams;
+mod surroundings;
+mod timer;
 
 use std::future::poll_fn;
-use std::pin::Pin;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use std::time::Duration;
 
 use tokio::sync::mpsc;
-use tokio::time::Sleep;
 use zt_protocol::address::{Address, Mac, MoonId, NetworkId};
 use zt_protocol::command::{Command, CommandError};
 use zt_protocol::event::{self, NetworkStatus, Standing, StoreKey};
@@ -27,8 +27,9 @@ use zt_protocol::world::World;
 
 use crate::clock::Clock;
 use crate::events::{Closing, Event, Events};
-use crate::host::Host;
-use crate::limits::{GROUPS_REFRESH, LOCAL_ADDRESSES_REFRESH};
+use crate::hints::Wakeups;
+use crate::host::{Host, Wishes};
+use crate::limits::GROUPS_REFRESH;
 use crate::mapping::Mapping;
 use crate::plans::Plans;
 use crate::port::{Attached, HostBatch, Port, Ports};
@@ -38,11 +39,15 @@ use crate::tcp_relay::{News, TcpRelay};
 use crate::tun::parse_ethernet;
 use crate::udp::{GsoQueue, ReceiveBatch, Sockets};
 
+pub(crate) use surroundings::{Surroundings, first_look};
+use timer::Timer;
+
 /// Everything that drives one node.
 pub(crate) struct Driver {
     pub(crate) node: Node,
     pub(crate) clock: Clock,
     pub(crate) sockets: Sockets,
+    pub(crate) surroundings: Surroundings,
     /// `None` if no gateway is asked for a port.
     pub(crate) mapping: Option<Mapping>,
     pub(crate) tcp_relay: TcpRelay,
@@ -76,7 +81,8 @@ struct Running {
     requests: mpsc::Receiver<Request>,
     events: Arc<Events>,
     timer: Timer,
-    local_addresses_due: Instant,
+    surroundings: Surroundings,
+    wakeups: Wakeups,
     /// When to look for multicast groups, if there is an interface to look at.
     groups_due: Instant,
     /// Which source is asked first next time.
@@ -95,6 +101,8 @@ enum Ready {
     Abandoned,
     /// Records and settings somebody may have written.
     Touched(Vec<StoreKey>),
+    /// The machine's interfaces have changed.
+    Interfaces,
     /// The gateway maps another port to this node, or none.
     Mapped,
     /// The TCP relay has something to tell.
@@ -102,7 +110,7 @@ enum Ready {
 }
 
 /// How many kinds of sources [`Running::poll_source`] knows.
-const SOURCES: usize = 8;
+const SOURCES: usize = 9;
 
 impl Driver {
     /// Drives the node until it is asked to stop or the last handle is gone.
@@ -127,7 +135,8 @@ impl Driver {
             requests: self.requests,
             events: self.events,
             timer: Timer::new(),
-            local_addresses_due: Instant::ZERO,
+            surroundings: self.surroundings,
+            wakeups: Wakeups::default(),
             groups_due: Instant::FAR_FUTURE,
             turn: 0,
         };
@@ -150,13 +159,18 @@ impl Running {
             if let Some(unix) = self.clock.reanchor(now) {
                 self.node.set_unix_time(now, unix);
             }
+            self.wakeups.count(&ready);
+            if self.timer.is_late(now) {
+                self.wake_late(now);
+            }
 
             match ready {
                 Ready::Timeout => self.pass_time(now),
                 Ready::Datagrams(socket) => self.take_datagrams(now, socket).await,
                 Ready::Frames(network) => self.take_frames(now, network).await,
                 Ready::Touched(keys) => self.reload(now, &keys),
-                Ready::Mapped => self.refresh_local_addresses(now),
+                Ready::Interfaces => self.surroundings.changed(now),
+                Ready::Mapped => self.look_around(now),
                 Ready::TcpRelay(news) => self.follow_tcp_relay(now, news).await,
                 Ready::Request(Request::Stop) | Ready::Abandoned => return,
                 Ready::Request(request) => self.answer(now, request),
@@ -167,7 +181,8 @@ impl Running {
     /// Gives the node what was saved.
     async fn load(&mut self) {
         let now = self.clock.now();
-        self.refresh_local_addresses(now);
+        self.look_around(now);
+        self.surroundings.set_online(now, false);
         self.command(now, Command::TcpRelay(self.tcp_relay.usage()));
         for (moon, seeds) in self.records.home().wanted_moons().unwrap_or_default() {
             for seed in seeds {
@@ -226,6 +241,7 @@ impl Running {
             }
             event::Event::Online(online) => {
                 self.ports.set_online(online);
+                self.surroundings.set_online(self.clock.now(), online);
                 self.ports_changed();
                 self.events.push(Event::Online(online));
             }
@@ -259,7 +275,8 @@ impl Running {
     /// Tells those who depend on the networks' interfaces, addresses and routes about them.
     fn ports_changed(&mut self) {
         self.sockets.set_virtual_addresses(self.ports.addresses());
-        self.host.set(self.ports.wishes());
+        let own_ports = self.sockets.bound().iter().map(SocketAddr::port).collect();
+        self.host.set(Wishes { own_ports, ..self.ports.wishes() });
         if let Some(mapping) = &self.mapping {
             mapping.set_networks(self.plans.subnets());
         }
@@ -285,7 +302,9 @@ impl Running {
     async fn ready(&mut self) -> Ready {
         let wakeup = self.node.poll_timeout();
         let at = wakeup.map_or(Instant::FAR_FUTURE, |wakeup| wakeup.at);
-        self.timer.set(self.clock.now(), at.min(self.local_addresses_due).min(self.groups_due));
+        let groups =
+            if self.surroundings.is_parked() { Instant::FAR_FUTURE } else { self.groups_due };
+        self.timer.set(self.clock.now(), at.min(self.surroundings.next_due()).min(groups));
 
         let ready = poll_fn(|cx| self.poll_ready(cx)).await;
         if let Ready::Timeout = ready {
@@ -308,6 +327,8 @@ impl Running {
     fn poll_source(&mut self, source: usize, cx: &mut Context<'_>) -> Poll<Ready> {
         match source {
             0 => self.timer.poll_elapsed(cx).map(|()| Ready::Timeout),
+            // What comes while there is no network is not worth waking for.
+            1 | 2 | 4 if self.surroundings.is_parked() => Poll::Pending,
             1 if self.tcp_relay.replaces_udp() => Poll::Pending,
             1 => self.sockets.poll_readable(cx).map(Ready::Datagrams),
             2 => self.ports.poll_readable(cx).map(Ready::Frames),
@@ -321,6 +342,7 @@ impl Running {
                 Some(mapping) => mapping.poll_changed(cx).map(|()| Ready::Mapped),
                 None => Poll::Pending,
             },
+            7 => self.surroundings.poll_changed(cx).map(|()| Ready::Interfaces),
             _ => match &mut self.watch {
                 Some(watch) => watch.poll_touched(cx).map(Ready::Touched),
                 None => Poll::Pending,
@@ -330,9 +352,7 @@ impl Running {
 
     fn pass_time(&mut self, now: Instant) {
         self.node.handle_timeout(now, &mut self.out, &mut self.ports);
-        if now >= self.local_addresses_due {
-            self.refresh_local_addresses(now);
-        }
+        self.look_after_surroundings(now);
         if now >= self.groups_due {
             self.follow_groups(now);
         }
@@ -345,16 +365,6 @@ impl Running {
         }
         let watching = !self.ports.interfaces().is_empty();
         self.groups_due = if watching { now + GROUPS_REFRESH } else { Instant::FAR_FUTURE };
-    }
-
-    fn refresh_local_addresses(&mut self, now: Instant) {
-        self.local_addresses_due = now + LOCAL_ADDRESSES_REFRESH;
-        let mut addresses = self.sockets.refresh(&self.ports.interfaces());
-        if let Some(mapping) = &self.mapping {
-            mapping.set_local(&addresses);
-            addresses.extend(mapping.external());
-        }
-        self.command(now, Command::LocalAddresses(addresses));
     }
 
     async fn take_frames(&mut self, now: Instant, network: NetworkId) {
@@ -497,6 +507,8 @@ impl Running {
                 let statuses = self.node.networks().into_iter();
                 let _ = reply.send(statuses.map(|status| self.as_seen(status)).collect());
             }
+            Request::Wakeups(reply) => drop(reply.send(self.wakeups)),
+            Request::Hint { hint, reply } => drop(reply.send(self.take_hint(now, hint))),
             Request::Drops(reply) => drop(reply.send((self.node.drops().clone(), self.losses()))),
             Request::Stop => {}
         }
@@ -614,31 +626,16 @@ impl Running {
     }
 }
 
-/// Wakes the driver at a time of its own clock.
-struct Timer {
-    sleep: Pin<Box<Sleep>>,
-    at: Instant,
-}
-
-impl Timer {
-    fn new() -> Self {
-        Self { sleep: Box::pin(tokio::time::sleep(Duration::ZERO)), at: Instant::ZERO }
-    }
-
-    fn set(&mut self, now: Instant, at: Instant) {
-        if at != self.at {
-            self.at = at;
-            self.sleep.as_mut().reset(tokio::time::Instant::now() + at.since(now));
-        }
-    }
-
-    /// Waits for the time set.
-    fn poll_elapsed(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        let elapsed = self.sleep.as_mut().poll(cx);
-        if elapsed.is_ready() {
-            // Asked again without being set anew, it would elapse for ever.
-            self.at = Instant::ZERO;
-        }
-        elapsed
+impl Wakeups {
+    const fn count(&mut self, ready: &Ready) {
+        let counter = match ready {
+            Ready::Timeout => &mut self.timers,
+            Ready::Datagrams(_) => &mut self.datagrams,
+            Ready::Frames(_) => &mut self.frames,
+            Ready::Request(_) | Ready::Abandoned => &mut self.requests,
+            Ready::Touched(_) | Ready::Interfaces | Ready::Mapped => &mut self.changes,
+            Ready::TcpRelay(_) => &mut self.datagrams,
+        };
+        *counter += 1;
     }
 }

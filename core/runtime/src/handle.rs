@@ -44,7 +44,8 @@ pub struct Handle {
 pub(crate) struct Shared {
     pub(crate) identity: Identity,
     pub(crate) home: Home,
-    pub(crate) bound: Vec<SocketAddr>,
+    /// Where the sockets are, as the driver has bound them last.
+    pub(crate) bound: watch::Receiver<Vec<SocketAddr>>,
     pub(crate) events: Arc<Events>,
     /// `None` if no gateway is asked for a port.
     pub(crate) mapping: Option<watch::Receiver<PortMapping>>,
@@ -69,16 +70,18 @@ impl Handle {
         &self.shared.identity
     }
 
-    /// Returns where the node's sockets are bound.
+    /// Returns where the node's sockets are bound at the moment, at the primary port first.
+    ///
+    /// They follow the machine's addresses, unless the node was given some.
     #[must_use]
-    pub fn bound(&self) -> &[SocketAddr] {
-        &self.shared.bound
+    pub fn bound(&self) -> Vec<SocketAddr> {
+        self.shared.bound.borrow().clone()
     }
 
     /// Returns the UDP ports the node uses, in ascending order.
     #[must_use]
     pub fn local_ports(&self) -> Vec<u16> {
-        let mut ports: Vec<_> = self.shared.bound.iter().map(SocketAddr::port).collect();
+        let mut ports: Vec<_> = self.bound().iter().map(SocketAddr::port).collect();
         ports.sort_unstable();
         ports.dedup();
         ports
@@ -455,7 +458,10 @@ impl Handle {
         while running.changed().await.is_ok() {}
     }
 
-    async fn ask<T>(&self, request: impl FnOnce(Reply<T>) -> Request) -> Result<T, RequestError> {
+    pub(crate) async fn ask<T>(
+        &self,
+        request: impl FnOnce(Reply<T>) -> Request,
+    ) -> Result<T, RequestError> {
         let (reply, answer) = oneshot::channel();
         self.requests.send(request(reply)).await.map_err(|_| RequestError::Stopped)?;
         answer.await.map_err(|_| RequestError::Stopped)

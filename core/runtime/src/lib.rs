@@ -18,10 +18,10 @@
 //! # }
 //! ```
 //!
-//! Inside, top down: `driver` is the loop, `udp` the sockets, `tcp_relay` what stands in for them,
-//! `plans`, `port` and `tun` what networks look like to this machine, `host` what else they change
-//! on it, `mapping` the gateway's port that leads here, [`store`] the home directory,
-//! [`controller`] what operators do to it.
+//! Inside, top down: `driver` is the loop, `interfaces` the machine's addresses, `udp` the sockets at
+//! them, `tcp_relay` what stands in for them, `plans`, `port` and `tun` what networks look like to
+//! this machine, `host` what else they change on it, `mapping` the gateway's port that leads here,
+//! [`store`] the home directory, [`controller`] what operators do to it.
 
 pub mod controller;
 pub mod packets;
@@ -32,7 +32,9 @@ mod clock;
 mod driver;
 mod events;
 mod handle;
+mod hints;
 mod host;
+mod interfaces;
 mod limits;
 mod mapping;
 #[cfg(target_os = "linux")]
@@ -47,6 +49,7 @@ mod udp;
 pub use builder::{Builder, DEFAULT_PORT, DEFAULT_TCP_RELAY, StartError};
 pub use events::Event;
 pub use handle::Handle;
+pub use hints::{Conditions, Wakeups};
 pub use mapping::{IgnoredAnswers, MappedPort, MappingError, MappingMethod, PortMapping};
 pub use port::Port;
 pub use request::{Losses, RequestError};

@@ -53,8 +53,31 @@ pub(crate) const SOCKET_BUFFER_LEN: usize = 4 * 1024 * 1024;
 /// from whichever address the kernel picks.
 pub(crate) const LOCAL_ADDRESSES_MAX: usize = 64;
 
-/// How often the machine's own addresses are looked up (spec 02 §9.1).
-pub(crate) const LOCAL_ADDRESSES_REFRESH: Duration = Duration::from_secs(30);
+/// Sockets of a node (spec 02 §9.1). Further addresses of the machine are not used.
+pub(crate) const SOCKETS_MAX: usize = 256;
+
+/// Ports tried in a row when any free one will do (spec 02 §9.1).
+pub(crate) const PORTS_TRIED_MAX: u16 = 256;
+
+/// How often the machine's own addresses are looked up where nobody says when they change (spec 02
+/// §9.1).
+#[cfg_attr(target_os = "linux", expect(dead_code, reason = "the kernel says when they change"))]
+pub(crate) const INTERFACES_REFRESH: Duration = Duration::from_secs(30);
+
+/// Messages about interfaces taken in at once. Of a flood, the rest only delays the look at them.
+#[cfg(target_os = "linux")]
+pub(crate) const INTERFACE_MESSAGES: usize = 64;
+
+/// How long after word of a change the interfaces are looked at: changes come in bursts, and a
+/// storm of them shall cost no more than twenty looks a second.
+pub(crate) const INTERFACES_SETTLE: Duration = Duration::from_millis(50);
+
+/// How long a node is offline before it tries another secondary port, and how often then (spec 02
+/// §9.1).
+pub(crate) const SECONDARY_PORT_PATIENCE: Duration = Duration::from_secs(120);
+
+/// How late a timer is before the machine must have slept (spec 02 §9.1).
+pub(crate) const SLEPT: Duration = Duration::from_secs(10);
 
 /// How often the wall clock is read anew.
 pub(crate) const WALL_CLOCK_REFRESH: Duration = Duration::from_secs(60);

@@ -14,6 +14,7 @@ use zt_protocol::settings::Settings;
 use zt_protocol::status::{NodeStatus, PathExplanation, PeerStatus, WorldsStatus};
 use zt_protocol::world::World;
 
+use crate::hints::{Hint, Wakeups};
 use crate::packets::Packets;
 use crate::port::Port;
 use crate::store::HomeError;
@@ -41,6 +42,9 @@ pub enum RequestError {
     /// The network was not joined with [`Port::Packets`] or [`Port::Frames`].
     #[error("network {0} was not joined to exchange packets with this program")]
     NotPackets(NetworkId),
+    /// The host refused to protect a socket, which is closed.
+    #[error("the host refuses to protect a socket, which is not used any more")]
+    Unprotected,
 }
 
 pub(crate) type Reply<T> = oneshot::Sender<T>;
@@ -136,5 +140,11 @@ pub(crate) enum Request {
     },
     Networks(Reply<Vec<NetworkStatus>>),
     Drops(Reply<(Drops, Losses)>),
+    Wakeups(Reply<Wakeups>),
+    /// What the host knows of the machine.
+    Hint {
+        hint: Hint,
+        reply: Reply<Result<(), RequestError>>,
+    },
     Stop,
 }

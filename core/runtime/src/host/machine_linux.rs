@@ -75,6 +75,9 @@ impl Machine {
 
     /// Makes `wishes` come true, and no longer earlier ones. What fails is logged and left out.
     pub(crate) fn apply(&mut self, wishes: &Wishes) {
+        if let Err(error) = self.policy.follow_ports(&wishes.own_ports, &self.families) {
+            log::warn!(error:%; "a strict reverse-path filter may drop what comes to a new port");
+        }
         self.set_rules(AddressFamily::Inet, wishes.default_ipv4);
         self.set_rules(AddressFamily::Inet6, wishes.default_ipv6);
 

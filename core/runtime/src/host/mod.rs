@@ -24,6 +24,7 @@ mod resolv_conf;
 #[cfg(target_os = "linux")]
 mod resolved;
 
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 use tokio::sync::watch;
@@ -40,6 +41,8 @@ pub(crate) struct Wishes {
     pub(crate) default_ipv6: bool,
     /// Name servers, at most one entry an interface.
     pub(crate) dns: Vec<LinkDns>,
+    /// This node's own UDP ports, whose datagrams no default route concerns.
+    pub(crate) own_ports: BTreeSet<u16>,
 }
 
 /// Name servers behind an interface.

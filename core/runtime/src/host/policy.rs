@@ -28,6 +28,7 @@
 //! The routes vanish with their interface, whatever happens to the process. What remains of it
 //! then, rules that lead to an empty table, does nothing, and is taken away at the next start.
 
+use std::collections::BTreeSet;
 use std::io;
 
 use netlink_packet_core::{NLM_F_CREATE, NLM_F_EXCL};
@@ -66,6 +67,31 @@ impl Policy {
     pub(super) fn new(mut ports: Vec<u16>) -> Self {
         ports.truncate(RULES_MAX);
         Self { ports }
+    }
+
+    /// Takes in which ports are ours by now, and puts rules for those that are new in place for
+    /// `families`. Rules for others stay until all are taken away: they concern nobody.
+    pub(super) fn follow_ports(
+        &mut self,
+        ports: &BTreeSet<u16>,
+        families: &[AddressFamily],
+    ) -> io::Result<()> {
+        let new: Vec<u16> =
+            ports.iter().copied().filter(|port| !self.ports.contains(port)).collect();
+        for &port in &new {
+            if self.ports.len() >= RULES_MAX {
+                self.ports.retain(|port| ports.contains(port));
+            }
+            self.ports.push(port);
+        }
+        if new.is_empty() || families.is_empty() {
+            return Ok(());
+        }
+        let mut netlink = Netlink::open()?;
+        for &family in families {
+            new.iter().try_for_each(|&port| add_rule(&mut netlink, own_port(family, port)))?;
+        }
+        Ok(())
     }
 
     /// Puts the rules of `family` in place.

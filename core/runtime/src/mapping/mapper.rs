@@ -79,11 +79,12 @@ impl Mapper {
         loop {
             self.networks.clone_from(&seen.borrow_and_update().networks);
             self.failures = 0;
+            let is_paused = seen.borrow().is_paused;
             tokio::select! {
                 biased;
                 changed = seen.changed() => if changed.is_err() { break },
                 // What is left half done is done again, or ends by itself.
-                never = self.keep() => match never {},
+                never = self.keep(), if !is_paused => match never {},
             }
         }
         if let Some(lease) = self.lease.take() {

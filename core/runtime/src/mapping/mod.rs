@@ -68,6 +68,8 @@ struct Surroundings {
     local: Vec<SocketAddr>,
     /// The virtual networks.
     networks: Vec<Prefix>,
+    /// Nothing is to be asked for a while.
+    is_paused: bool,
 }
 
 /// Whom to ask, and how patiently: every machine's usual answers, or a test's.
@@ -153,6 +155,14 @@ impl Mapping {
             let is_news = seen.networks != networks;
             seen.networks = networks;
             is_news
+        });
+    }
+
+    /// Sets whether the gateway is left alone for a while. What it has granted ends by itself then,
+    /// unless that while is short.
+    pub(crate) fn pause(&self, is_paused: bool) {
+        self.surroundings.send_if_modified(|seen| {
+            std::mem::replace(&mut seen.is_paused, is_paused) != is_paused
         });
     }
 

@@ -24,7 +24,7 @@ use crate::limits::{
     TCP_RELAY_CONNECT_PATIENCE, TCP_RELAY_DATAGRAM_LEN_MIN, TCP_RELAY_PAUSE_MAX,
     TCP_RELAY_PAUSE_MIN,
 };
-use crate::udp::{GsoQueue, mark};
+use crate::udp::{GsoQueue, Outfit, mark};
 use connection::Connection;
 
 /// A TCP relay, and what there is of a connection to it.
@@ -33,6 +33,7 @@ pub(crate) struct TcpRelay {
     at: Option<SocketAddr>,
     /// Whether it is used always, and UDP never.
     is_forced: bool,
+    outfit: Outfit,
     link: Link,
     /// How long to wait after the next failure.
     pause: Duration,
@@ -61,9 +62,20 @@ pub(crate) enum News {
 
 impl TcpRelay {
     /// Makes a relay that is not connected to.
-    pub(crate) const fn new(at: Option<SocketAddr>, is_forced: bool) -> Self {
+    pub(crate) const fn new(at: Option<SocketAddr>, is_forced: bool, outfit: Outfit) -> Self {
         let (link, pause) = (Link::Down, TCP_RELAY_PAUSE_MIN);
-        Self { at, is_forced, link, pause, dropped: 0 }
+        Self { at, is_forced, outfit, link, pause, dropped: 0 }
+    }
+
+    /// Connects as the host wants it from here on; returns whether a connection was ended for that,
+    /// in place of which another is made.
+    pub(crate) fn set_outfit(&mut self, outfit: Outfit) -> bool {
+        let was_connected = self.is_connected();
+        self.outfit = outfit;
+        if let (Some(at), Link::Connecting(_) | Link::Up(_)) = (self.at, &self.link) {
+            self.link = connect(at, self.outfit.clone());
+        }
+        was_connected
     }
 
     /// Returns how the node shall use it.
@@ -94,7 +106,7 @@ impl TcpRelay {
     pub(crate) fn want(&mut self, is_wanted: bool) {
         let is_idle = matches!(self.link, Link::Down);
         match self.at {
-            Some(at) if is_wanted && is_idle => self.link = connect(at),
+            Some(at) if is_wanted && is_idle => self.link = connect(at, self.outfit.clone()),
             _ if !is_wanted => {
                 self.link = Link::Down;
                 self.pause = TCP_RELAY_PAUSE_MIN;
@@ -136,7 +148,7 @@ impl TcpRelay {
                 Link::Down => return Poll::Pending,
                 Link::Paused(pause) => {
                     ready!(pause.as_mut().poll(cx));
-                    self.link = connect(at);
+                    self.link = connect(at, self.outfit.clone());
                 }
                 Link::Connecting(attempt) => match ready!(attempt.as_mut().poll(cx)) {
                     Ok(stream) => {
@@ -179,10 +191,11 @@ impl TcpRelay {
 }
 
 /// Begins to connect to the relay at `at`.
-fn connect(at: SocketAddr) -> Link {
+fn connect(at: SocketAddr, outfit: Outfit) -> Link {
     let attempt = async move {
         let socket = if at.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
         mark(&SockRef::from(&socket));
+        outfit.put_on(&SockRef::from(&socket), at)?;
         let stream = socket.connect(at).await?;
         stream.set_nodelay(true)?;
         Ok(stream)

@@ -1,29 +1,40 @@
-//! The UDP sockets: one per address family, or one per address asked for.
+//! The UDP sockets of a node: one for each of the machine's addresses and each of the node's ports,
+//! or for each address asked for.
 //!
-//! A wildcard socket stands for all addresses of the machine, but a path is between two addresses:
-//! whoever wrote to one of ours expects the answer from it. So each local address a datagram
-//! arrives at gets a [`SocketId`] of its own, and what is sent on that ID leaves from that address.
+//! ```text
+//!   Bind::Everywhere   primary, secondary and further ports × the addresses of `interfaces`, as
+//!                      they come and go; on phones, and while there are none, × 0.0.0.0 and ::
+//!   Bind::At, ::On     what was asked for, for good
+//! ```
+//!
+//! A path is between two addresses: whoever wrote to one of ours expects the answer from it. So
+//! each local address has a [`SocketId`] of its own, on a wildcard socket as well, and what is sent
+//! on that ID leaves from that address. The ID goes with the address, and is never another's.
+//!
+//! Sockets are bound to addresses, not to devices: several nodes on one machine reach each other by
+//! any of its addresses, and where a datagram leaves is a matter of routing.
 
 mod batch;
 mod gso;
-mod local;
+mod outfit;
+pub(crate) mod ports;
+mod socket;
 mod sources;
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::task::{Context, Poll};
 
-use quinn_udp::{UdpSockRef, UdpSocketState};
-use socket2::{Domain, Protocol, SockRef, Type};
-use tokio::io::Interest;
-use tokio::net::UdpSocket;
-use zt_protocol::endpoint::Path;
+use zt_protocol::endpoint::{Path, SocketId};
 
-use crate::limits::{SEND_PATIENCE, SOCKET_BUFFER_LEN};
+use crate::interfaces::Addresses;
+use crate::limits::SOCKETS_MAX;
 
 pub(crate) use batch::ReceiveBatch;
 pub(crate) use gso::GsoQueue;
-use gso::Run;
+pub(crate) use outfit::{Outfit, Protect};
+use socket::Socket;
+pub(crate) use socket::mark;
 use sources::Sources;
 
 /// Why no socket could be opened.
@@ -43,6 +54,15 @@ pub enum BindError {
     },
 }
 
+impl BindError {
+    fn new(address: SocketAddr, source: io::Error) -> Self {
+        match source.kind() {
+            io::ErrorKind::AddrInUse => Self::PortInUse(address),
+            _ => Self::Refused { address, source },
+        }
+    }
+}
+
 /// Where a node listens.
 #[derive(Debug)]
 pub(crate) enum Bind {
@@ -56,7 +76,12 @@ pub(crate) enum Bind {
 
 /// The sockets of one node.
 pub(crate) struct Sockets {
+    /// Those of the first port first.
     sockets: Vec<Socket>,
+    /// The ports bound at every address, the primary first; `None` if addresses were asked for.
+    ports: Option<Vec<u16>>,
+    outfit: Outfit,
+    ids: Ids,
     sources: Sources,
     /// Addresses this node has on virtual networks, at which no physical datagram can arrive.
     virtual_addresses: Vec<IpAddr>,
@@ -65,55 +90,225 @@ pub(crate) struct Sockets {
     dropped: u64,
 }
 
-struct Socket {
-    io: UdpSocket,
-    offload: UdpSocketState,
-    bound: SocketAddr,
+/// Gives out IDs, none of them twice.
+#[derive(Debug, Default)]
+struct Ids(u32);
+
+impl Ids {
+    fn next(&mut self) -> SocketId {
+        let id = SocketId(self.0);
+        // The last two stand for all sockets and for the TCP relay.
+        self.0 = (self.0 + 1) % SocketId::TCP_RELAY.0;
+        id
+    }
 }
 
 impl Sockets {
-    /// Opens the sockets.
+    /// Opens the sockets; at every address, those of the primary port.
     ///
     /// # Errors
     ///
-    /// [`BindError`] if an address asked for cannot be had, or neither family can.
-    pub(crate) fn bind(bind: Bind) -> Result<Self, BindError> {
-        let sockets = match bind {
-            Bind::Everywhere(port) => Self::bind_everywhere(port)?,
-            Bind::At(addresses) => {
-                addresses.into_iter().map(Socket::bind).collect::<Result<_, _>>()?
-            }
-            Bind::On(sockets) => {
-                sockets.into_iter().map(Socket::adopt).collect::<Result<_, _>>()?
-            }
+    /// [`BindError`] if an address asked for cannot be had, or none of the machine's.
+    pub(crate) fn bind(
+        bind: Bind,
+        outfit: Outfit,
+        addresses: &Addresses,
+    ) -> Result<Self, BindError> {
+        let mut sockets = Self {
+            sockets: Vec::new(),
+            ports: None,
+            outfit,
+            ids: Ids::default(),
+            sources: Sources::default(),
+            virtual_addresses: Vec::new(),
+            next: 0,
+            dropped: 0,
         };
-        let sources = Sources::new(sockets.iter().map(|socket| socket.bound.ip()));
-
-        Ok(Self { sockets, sources, virtual_addresses: Vec::new(), next: 0, dropped: 0 })
-    }
-
-    /// Opens a socket per address family, on one port. A host without one of them does with the
-    /// other.
-    fn bind_everywhere(port: u16) -> Result<Vec<Socket>, BindError> {
-        let v4 = Socket::bind((Ipv4Addr::UNSPECIFIED, port).into());
-        if let Err(BindError::PortInUse(_)) = v4 {
-            return Ok(vec![v4?]);
-        }
-
-        let port = v4.as_ref().map_or(port, |socket| socket.bound.port());
-        match (v4, Socket::bind((Ipv6Addr::UNSPECIFIED, port).into())) {
-            (Ok(v4), Ok(v6)) => Ok(vec![v4, v6]),
-            (Ok(one), Err(error)) | (Err(error), Ok(one)) => {
-                log::info!(error:%; "one address family is not available");
-                Ok(vec![one])
+        match bind {
+            Bind::Everywhere(0) => {
+                let start = ports::random();
+                let bound = sockets.bind_one_of(ports::from(start), addresses);
+                let nowhere = (Ipv4Addr::UNSPECIFIED, start).into();
+                sockets.ports = Some(vec![bound.ok_or(BindError::PortInUse(nowhere))?]);
             }
-            (Err(error), Err(_)) => Err(error),
+            Bind::Everywhere(port) => {
+                let failures = sockets.bind_port(port, addresses);
+                if let (true, Some(error)) =
+                    (sockets.sockets.is_empty(), failures.into_iter().next())
+                {
+                    return Err(error);
+                }
+                sockets.ports = Some(vec![port]);
+            }
+            Bind::At(addresses) => {
+                for address in addresses {
+                    let socket = Socket::open(sockets.ids.next(), address, &sockets.outfit);
+                    sockets.sockets.push(socket.map_err(|e| BindError::new(address, e))?);
+                }
+            }
+            Bind::On(bound) => {
+                for socket in bound {
+                    let socket = Socket::adopt(sockets.ids.next(), socket, &sockets.outfit)?;
+                    sockets.sockets.push(socket);
+                }
+            }
+        }
+        Ok(sockets)
+    }
+
+    /// Binds one more port at every address, the first free one from `start` on, and returns it.
+    /// `None` if addresses were asked for, or none is free.
+    pub(crate) fn add_port(&mut self, start: u16, addresses: &Addresses) -> Option<u16> {
+        self.ports.as_ref()?;
+        let port = self.bind_one_of(ports::from(start), addresses)?;
+        self.ports.get_or_insert_default().push(port);
+        Some(port)
+    }
+
+    /// Binds this port too at every address, where it is free.
+    pub(crate) fn add_exact_port(&mut self, port: u16, addresses: &Addresses) {
+        if self.ports.is_some() {
+            for error in self.bind_port(port, addresses) {
+                log::warn!(error:%; "the secondary port is not used everywhere");
+            }
+            self.ports.get_or_insert_default().push(port);
         }
     }
 
-    /// Returns where the sockets are bound.
+    /// Gives up a port for another one, the first free from `start` on; returns that one, and the
+    /// sockets that are gone.
+    pub(crate) fn exchange_port(
+        &mut self,
+        old: u16,
+        start: u16,
+        addresses: &Addresses,
+    ) -> (Option<u16>, Vec<SocketId>) {
+        let Some(index) = self.ports.iter().flatten().position(|&port| port == old) else {
+            return (None, Vec::new());
+        };
+        let Some(new) = self.bind_one_of(ports::from(start), addresses) else {
+            return (None, Vec::new());
+        };
+        if let Some(port) = self.ports.iter_mut().flatten().nth(index) {
+            *port = new;
+        }
+        (Some(new), self.close(|socket| socket.bound.port() == old))
+    }
+
+    /// Binds the first of these ports that is free at every address.
+    fn bind_one_of(
+        &mut self,
+        candidates: impl IntoIterator<Item = u16>,
+        addresses: &Addresses,
+    ) -> Option<u16> {
+        for port in candidates {
+            let before = self.sockets.len();
+            let failures = self.bind_port(port, addresses);
+            let in_use = failures.iter().any(|error| matches!(error, BindError::PortInUse(_)));
+            if !in_use {
+                return Some(port);
+            }
+            self.sockets.truncate(before);
+        }
+        None
+    }
+
+    /// Opens what is missing of the sockets of one port; returns what could not be opened.
+    fn bind_port(&mut self, port: u16, addresses: &Addresses) -> Vec<BindError> {
+        let mut failures = Vec::new();
+        for ip in places(addresses) {
+            let address = SocketAddr::new(ip, port);
+            let is_bound = self.sockets.iter().any(|socket| socket.bound == address);
+            if is_bound || self.sockets.len() >= SOCKETS_MAX {
+                continue;
+            }
+            match Socket::open(self.ids.next(), address, &self.outfit) {
+                Ok(socket) => self.sockets.push(socket),
+                Err(source) => {
+                    log::debug!(address:?, source:%; "a socket cannot be opened");
+                    failures.push(BindError::new(address, source));
+                }
+            }
+        }
+        failures
+    }
+
+    /// Goes by the machine's addresses as they are by now: closes sockets at those that are gone
+    /// and opens what is missing. Returns the IDs that stand for nothing any more.
+    pub(crate) fn follow(&mut self, addresses: &Addresses) -> Vec<SocketId> {
+        let mut closed = Vec::new();
+        if let Some(ports) = self.ports.clone() {
+            let places = places(addresses);
+            closed = self.close(|socket| !places.contains(&socket.bound.ip()));
+            for port in ports {
+                self.bind_port(port, addresses);
+            }
+        }
+        let lost = self.sources.keep(&addresses.all);
+        if !lost.is_empty() {
+            // Sending from an address that is gone fails as sending segments does where that is
+            // not supported, so segmentation may have been given up without cause.
+            self.sockets.iter_mut().for_each(Socket::retry_offload);
+        }
+        closed.extend(lost);
+        closed
+    }
+
+    /// Opens every socket anew where it is; returns the IDs of those that cannot be.
+    pub(crate) fn rebind(&mut self) -> Vec<SocketId> {
+        let mut lost = Vec::new();
+        for socket in std::mem::take(&mut self.sockets) {
+            match socket.reopen(&self.outfit) {
+                Ok(socket) => self.sockets.push(socket),
+                Err(id) => lost.push(id),
+            }
+        }
+        lost.extend(self.sources.close(&lost));
+        lost
+    }
+
+    /// Has the host protect every socket from here on, those there are included; returns the IDs of
+    /// those it refuses, which are closed.
+    pub(crate) fn set_protect(&mut self, protect: Protect) -> Vec<SocketId> {
+        self.outfit.protect = Some(protect);
+        let outfit = self.outfit.clone();
+        self.close(|socket| {
+            outfit.check(socket.as_raw_fd()).is_err_and(|error| {
+                log::warn!(error:%; "a socket is closed");
+                true
+            })
+        })
+    }
+
+    /// Uses this interface only, or all of them. Sockets there are have to be bound again.
+    pub(crate) fn set_interface(&mut self, interface: Option<String>) {
+        self.outfit.interface = interface;
+    }
+
+    /// Returns what the host wants of sockets.
+    pub(crate) const fn outfit(&self) -> &Outfit {
+        &self.outfit
+    }
+
+    /// Returns the only interface that is used, if the host has named one.
+    pub(crate) fn interface(&self) -> Option<&str> {
+        self.outfit.interface.as_deref()
+    }
+
+    /// Closes sockets; returns the IDs that stand for nothing any more.
+    fn close(&mut self, is_over: impl Fn(&Socket) -> bool) -> Vec<SocketId> {
+        let over = self.sockets.extract_if(.., |socket| is_over(socket));
+        let mut closed: Vec<_> = over.map(|socket| socket.id).collect();
+        closed.extend(self.sources.close(&closed));
+        closed
+    }
+
+    /// Returns where the sockets are bound, at the primary port first.
     pub(crate) fn bound(&self) -> Vec<SocketAddr> {
-        self.sockets.iter().map(|socket| socket.bound).collect()
+        let ports = self.ports.as_deref().unwrap_or_default();
+        let mut bound: Vec<_> = self.sockets.iter().map(|socket| socket.bound).collect();
+        bound.sort_by_key(|at| ports.iter().position(|&port| port == at.port()));
+        bound
     }
 
     /// Returns how many datagrams could not be sent or did not come from outside.
@@ -128,20 +323,8 @@ impl Sockets {
         self.virtual_addresses = addresses;
     }
 
-    /// Looks up the machine's addresses; returns those at which peers may reach this node.
-    ///
-    /// `ours` names the node's own interfaces.
-    pub(crate) fn refresh(&mut self, ours: &[&str]) -> Vec<SocketAddr> {
-        let addresses = local::look_up(ours).unwrap_or_else(|error| {
-            log::warn!(error:%; "cannot look up the machine's addresses");
-            local::Addresses::default()
-        });
-
-        if self.sources.keep(&addresses.all) {
-            // Sending from an address that is gone fails as sending segments does where that is
-            // not supported, so segmentation may have been given up without cause.
-            self.sockets.iter_mut().for_each(Socket::retry_offload);
-        }
+    /// Returns where peers may reach the sockets, given the machine's addresses.
+    pub(crate) fn reachable_at(&self, addresses: &Addresses) -> Vec<SocketAddr> {
         self.sockets.iter().flat_map(|socket| socket.reachable_at(&addresses.reachable)).collect()
     }
 
@@ -149,8 +332,7 @@ impl Sockets {
     pub(crate) fn poll_readable(&mut self, cx: &mut Context<'_>) -> Poll<usize> {
         for turn in 0..self.sockets.len() {
             let index = (self.next + turn) % self.sockets.len();
-            // An error is reported by the read that follows.
-            if self.sockets[index].io.poll_recv_ready(cx).is_ready() {
+            if self.sockets[index].poll_readable(cx) {
                 self.next = index + 1;
                 return Poll::Ready(index);
             }
@@ -160,36 +342,34 @@ impl Sockets {
 
     /// Reads what socket `index` has into `batch`, which is empty if it has nothing.
     pub(crate) fn receive(&mut self, index: usize, batch: &mut ReceiveBatch) {
-        let socket = &self.sockets[index];
-        let read = socket.io.try_io(Interest::READABLE, || {
-            batch.fill(|buffers, meta| socket.offload.recv((&socket.io).into(), buffers, meta))
-        });
-        if let Err(error) = read
-            && error.kind() != io::ErrorKind::WouldBlock
-        {
-            log::debug!(error:%; "a socket reports an error");
-        }
-
-        let Self { sources, virtual_addresses, dropped, .. } = self;
+        let Self { sockets, sources, virtual_addresses, ids, dropped, .. } = self;
+        let socket = &sockets[index];
+        socket.receive(batch);
         batch.label(|remote, local_ip| {
             if local_ip.is_some_and(|ip| virtual_addresses.contains(&ip)) {
                 *dropped += 1;
                 return None;
             }
-            Some(Path { local: sources.id(index, local_ip), remote })
+            let local = match local_ip.filter(|_| socket.is_wildcard()) {
+                Some(ip) => sources.id(ids, socket.id, ip),
+                None => socket.id,
+            };
+            Some(Path { local, remote })
         });
     }
 
     /// Sends everything in `queue` but what is for the TCP relay, and empties it.
     pub(crate) async fn send(&mut self, queue: &mut GsoQueue) {
-        let by_udp = |(run, _): &(Run, &[u8])| !run.path.is_through_tcp_relay();
+        let by_udp = |(run, _): &(gso::Run, &[u8])| !run.path.is_through_tcp_relay();
         for (run, bytes) in queue.runs().filter(by_udp) {
-            for source in self.sources.of(run.path.local) {
-                let socket = &self.sockets[source.socket];
-                if socket.bound.is_ipv4() != run.path.remote.is_ipv4() {
+            let (only, source) = self.leaves_from(run.path.local);
+            for socket in &self.sockets {
+                if only.is_some_and(|id| id != socket.id)
+                    || socket.bound.is_ipv4() != run.path.remote.is_ipv4()
+                {
                     continue;
                 }
-                if let Err(error) = socket.send(&run, source.ip, bytes).await {
+                if let Err(error) = socket.send(&run, source, bytes).await {
                     self.dropped += 1;
                     log::trace!(path:? = run.path, error:%; "cannot send");
                 }
@@ -197,191 +377,40 @@ impl Sockets {
         }
         queue.clear();
     }
-}
 
-impl Socket {
-    fn bind(address: SocketAddr) -> Result<Self, BindError> {
-        Self::open(address).map_err(|source| match source.kind() {
-            io::ErrorKind::AddrInUse => BindError::PortInUse(address),
-            _ => BindError::Refused { address, source },
-        })
-    }
-
-    /// Takes over a socket that is bound already.
-    fn adopt(socket: std::net::UdpSocket) -> Result<Self, BindError> {
-        let address = socket.local_addr().unwrap_or(SocketAddr::from(([0; 4], 0)));
-        Self::over(socket.into(), address).map_err(|source| BindError::Refused { address, source })
-    }
-
-    fn open(address: SocketAddr) -> io::Result<Self> {
-        let socket =
-            socket2::Socket::new(Domain::for_address(address), Type::DGRAM, Some(Protocol::UDP))?;
-        if address.is_ipv6() {
-            socket.set_only_v6(true)?;
+    /// Returns the socket and the address that `id` stands for: every socket if it is
+    /// [`SocketId::ALL`] or stands for nothing any more (spec 02 §9.1), any address if that is the
+    /// kernel's choice.
+    fn leaves_from(&self, id: SocketId) -> (Option<SocketId>, Option<IpAddr>) {
+        if let Some(source) = self.sources.of(id) {
+            return (Some(source.socket), Some(source.ip));
         }
-        socket.bind(&address.into())?;
-        Self::over(socket, address)
-    }
-
-    fn over(socket: socket2::Socket, address: SocketAddr) -> io::Result<Self> {
-        // Larger than some systems allow; what they give will do.
-        let _ = socket.set_recv_buffer_size(SOCKET_BUFFER_LEN);
-        let _ = socket.set_send_buffer_size(SOCKET_BUFFER_LEN);
-        socket.set_nonblocking(true)?;
-
-        let offload = UdpSocketState::new(UdpSockRef::from(&socket))?;
-        allow_fragmentation(&socket, address);
-        mark(&socket);
-        let io = UdpSocket::from_std(socket.into())?;
-        let bound = io.local_addr()?;
-
-        Ok(Self { io, offload, bound })
-    }
-
-    /// Tries segmentation again if it was given up.
-    fn retry_offload(&mut self) {
-        match UdpSocketState::new(UdpSockRef::from(&self.io)) {
-            Ok(offload) => {
-                self.offload = offload;
-                allow_fragmentation(&self.io, self.bound);
-            }
-            Err(error) => log::debug!(error:%; "a socket keeps its settings"),
-        }
-    }
-
-    /// Returns where peers may reach this socket, given the machine's addresses.
-    fn reachable_at(&self, physical: &[IpAddr]) -> Vec<SocketAddr> {
-        if !self.bound.ip().is_unspecified() {
-            return vec![self.bound];
-        }
-        let same_family = |ip: &&IpAddr| ip.is_ipv4() == self.bound.is_ipv4();
-        physical.iter().filter(same_family).map(|&ip| (ip, self.bound.port()).into()).collect()
-    }
-
-    /// Sends `bytes`, one run, from `source`.
-    async fn send(&self, run: &Run, source: Option<IpAddr>, bytes: &[u8]) -> io::Result<()> {
-        if let Some(hops) = run.hops {
-            return self.send_short_lived(run, hops, bytes);
-        }
-
-        let mut rest = bytes;
-        let mut waited = false;
-        while !rest.is_empty() {
-            let len = rest.len().min(run.datagram_len * self.offload.max_gso_segments());
-            let segments = self.offload.max_gso_segments();
-            match self.try_send(run, source, &rest[..len]) {
-                Ok(()) => rest = &rest[len..],
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock && !waited => {
-                    waited = true;
-                    let _ = tokio::time::timeout(SEND_PATIENCE, self.io.writable()).await;
-                }
-                // The interface cannot segment: the same bytes again, datagram by datagram.
-                Err(_) if self.offload.max_gso_segments() < segments => {}
-                Err(error) => return Err(error),
-            }
-        }
-        Ok(())
-    }
-
-    fn try_send(&self, run: &Run, source: Option<IpAddr>, contents: &[u8]) -> io::Result<()> {
-        let transmit = quinn_udp::Transmit {
-            destination: run.path.remote,
-            ecn: None,
-            contents,
-            segment_size: (contents.len() > run.datagram_len).then_some(run.datagram_len),
-            src_ip: source,
-        };
-        self.io.try_io(Interest::WRITABLE, || self.offload.try_send((&self.io).into(), &transmit))
-    }
-
-    /// Sends one datagram that passes at most `hops` routers.
-    fn send_short_lived(&self, run: &Run, hops: u8, datagram: &[u8]) -> io::Result<()> {
-        let socket = SockRef::from(&self.io);
-        // The option is the socket's, not the datagram's, so it is set for the length of one call.
-        if self.bound.is_ipv4() {
-            let usual = socket.ttl_v4()?;
-            socket.set_ttl_v4(u32::from(hops))?;
-            let sent = self.io.try_send_to(datagram, run.path.remote);
-            socket.set_ttl_v4(usual)?;
-            sent.map(drop)
-        } else {
-            let usual = socket.unicast_hops_v6()?;
-            socket.set_unicast_hops_v6(u32::from(hops))?;
-            let sent = self.io.try_send_to(datagram, run.path.remote);
-            socket.set_unicast_hops_v6(usual)?;
-            sent.map(drop)
-        }
+        (self.sockets.iter().any(|socket| socket.id == id).then_some(id), None)
     }
 }
 
-/// Marks what the socket sends as this node's own, so that no default route through a network takes
-/// it (see [`policy`](crate::host::policy)).
-#[cfg(target_os = "linux")]
-pub(crate) fn mark(socket: &socket2::Socket) {
-    // Whoever has marked the socket already had a reason.
-    let is_marked = socket.mark().is_ok_and(|mark| mark != 0);
-    if !is_marked && let Err(error) = socket.set_mark(crate::host::policy::MARK) {
-        // It takes the same right to make an interface, without which there are no such routes.
-        log::debug!(error:%; "datagrams are not marked");
-    }
-}
-
-/// Elsewhere this version sets no routes.
-#[cfg(not(target_os = "linux"))]
-pub(crate) fn mark(_socket: &socket2::Socket) {}
-
-/// Lets the system fragment datagrams that are too long for a link.
+/// Returns where to bind the node's ports.
 ///
-/// Peers announce no MTU and nobody searches for one; a datagram of the protocol's usual length
-/// must get through links that are narrower than Ethernet (PPPoE, mobile networks, tunnels).
-#[cfg(any(target_os = "linux", target_os = "android"))]
-fn allow_fragmentation(socket: &impl std::os::fd::AsFd, bound: SocketAddr) {
-    let options: &[(libc::c_int, libc::c_int, libc::c_int)] = if bound.is_ipv4() {
-        &[(libc::IPPROTO_IP, libc::IP_MTU_DISCOVER, libc::IP_PMTUDISC_DONT)]
-    } else {
-        &[
-            (libc::IPPROTO_IPV6, libc::IPV6_MTU_DISCOVER, libc::IPV6_PMTUDISC_DONT),
-            (libc::IPPROTO_IPV6, libc::IPV6_DONTFRAG, 0),
-        ]
-    };
+/// Phones move between networks all the time, tell programs little about interfaces, and say
+/// themselves which network a socket uses. Everywhere else each address has a socket of its own,
+/// and wildcards only wait for the first address to come.
+fn places(addresses: &Addresses) -> Vec<IpAddr> {
+    const IS_PHONE: bool = cfg!(any(target_os = "android", target_os = "ios"));
 
-    for &(level, name, value) in options {
-        if let Err(error) = set_option(socket, level, name, value) {
-            log::debug!(error:%; "long datagrams may not pass narrow links");
-        }
+    if IS_PHONE || addresses.reachable.is_empty() {
+        return vec![Ipv4Addr::UNSPECIFIED.into(), Ipv6Addr::UNSPECIFIED.into()];
     }
-}
-
-#[cfg(not(any(target_os = "linux", target_os = "android")))]
-fn allow_fragmentation(_socket: &impl std::os::fd::AsFd, _bound: SocketAddr) {}
-
-/// Sets an integer socket option that `socket2` has no name for.
-#[cfg(any(target_os = "linux", target_os = "android"))]
-fn set_option(
-    socket: &impl std::os::fd::AsFd,
-    level: libc::c_int,
-    name: libc::c_int,
-    value: libc::c_int,
-) -> io::Result<()> {
-    use std::os::fd::AsRawFd as _;
-
-    const VALUE_LEN: libc::socklen_t = size_of::<libc::c_int>() as libc::socklen_t;
-
-    // SAFETY: the descriptor is borrowed from `socket` and thus open; the kernel reads `VALUE_LEN`
-    // bytes from a pointer to a value that is as long and outlives the call.
-    let result = unsafe {
-        let fd = socket.as_fd().as_raw_fd();
-        libc::setsockopt(fd, level, name, (&raw const value).cast(), VALUE_LEN)
-    };
-    if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+    addresses.reachable.clone()
 }
 
 #[cfg(test)]
 mod tests {
     use std::future::poll_fn;
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
     use std::time::Duration;
 
-    use zt_protocol::endpoint::SocketId;
+    use tokio::net::UdpSocket;
     use zt_protocol::transmit::{Cut, Transmit as _};
 
     use super::*;
@@ -390,8 +419,8 @@ mod tests {
 
     #[tokio::test]
     async fn what_is_queued_arrives_as_it_was_cut() {
-        let mut sender = Sockets::bind(Bind::At(vec![LOOPBACK])).unwrap();
-        let mut receiver = Sockets::bind(Bind::At(vec![LOOPBACK])).unwrap();
+        let mut sender = sockets(Bind::At(vec![LOOPBACK])).unwrap();
+        let mut receiver = sockets(Bind::At(vec![LOOPBACK])).unwrap();
         let path = Path { local: SocketId(0), remote: receiver.bound()[0] };
         let mut queue = GsoQueue::default();
         let mut expected = Vec::new();
@@ -417,8 +446,8 @@ mod tests {
     async fn a_path_on_all_sockets_uses_those_of_its_family() {
         let v6 = SocketAddr::new(Ipv6Addr::LOCALHOST.into(), 0);
         // A machine without IPv6 has nothing to show here.
-        let Ok(mut sender) = Sockets::bind(Bind::At(vec![LOOPBACK, v6])) else { return };
-        let mut receiver = Sockets::bind(Bind::At(vec![v6])).unwrap();
+        let Ok(mut sender) = sockets(Bind::At(vec![LOOPBACK, v6])) else { return };
+        let mut receiver = sockets(Bind::At(vec![v6])).unwrap();
         let mut queue = GsoQueue::default();
 
         queue
@@ -434,7 +463,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_wildcard_socket_answers_from_the_address_it_was_asked_at() {
-        let mut server = Sockets::bind(Bind::Everywhere(0)).unwrap();
+        let mut server = sockets(Bind::Everywhere(0)).unwrap();
         let asked_at = SocketAddr::new([127, 0, 0, 2].into(), server.bound()[0].port());
         let client = UdpSocket::bind(LOOPBACK).await.unwrap();
 
@@ -451,7 +480,7 @@ mod tests {
 
     #[tokio::test]
     async fn datagrams_to_a_virtual_address_are_not_taken_for_physical_ones() {
-        let mut server = Sockets::bind(Bind::Everywhere(0)).unwrap();
+        let mut server = sockets(Bind::Everywhere(0)).unwrap();
         let port = server.bound()[0].port();
         let client = UdpSocket::bind(LOOPBACK).await.unwrap();
         server.set_virtual_addresses(vec![IpAddr::from([127, 0, 0, 2])]);
@@ -466,15 +495,123 @@ mod tests {
 
     #[tokio::test]
     async fn a_port_in_use_is_named() {
-        let first = Sockets::bind(Bind::Everywhere(0)).unwrap();
+        let first = sockets(Bind::Everywhere(0)).unwrap();
         let port = first.bound()[0].port();
 
-        let Err(error) = Sockets::bind(Bind::Everywhere(port)) else { panic!("bound twice") };
+        let Err(error) = sockets(Bind::Everywhere(port)) else { panic!("bound twice") };
 
         assert_eq!(
             error.to_string(),
             format!("UDP port {port} is in use: stop the other program or choose another port")
         );
+    }
+
+    const FIRST: IpAddr = IpAddr::V4(Ipv4Addr::new(127, 0, 0, 21));
+    const SECOND: IpAddr = IpAddr::V4(Ipv4Addr::new(127, 0, 0, 22));
+
+    #[tokio::test]
+    async fn addresses_come_and_go_and_an_id_is_never_anothers() {
+        let mut sockets = bind_everywhere(&[FIRST], Outfit::default());
+        let port = sockets.bound()[0].port();
+        let first = sockets.sockets[0].id;
+
+        assert_eq!(sockets.follow(&machine(&[FIRST, SECOND])), []);
+        assert_eq!(sockets.bound(), [(FIRST, port).into(), (SECOND, port).into()]);
+
+        assert_eq!(sockets.follow(&machine(&[SECOND])), [first]);
+        assert_eq!(sockets.bound(), [(SECOND, port).into()]);
+
+        sockets.follow(&machine(&[FIRST, SECOND]));
+        assert!(sockets.sockets.iter().all(|socket| socket.id != first));
+    }
+
+    #[tokio::test]
+    async fn without_any_address_wildcards_wait_for_the_first() {
+        let mut sockets = bind_everywhere(&[], Outfit::default());
+        let port = sockets.bound()[0].port();
+        assert!(sockets.bound().iter().all(|bound| bound.ip().is_unspecified()));
+
+        sockets.follow(&machine(&[FIRST]));
+        assert_eq!(sockets.bound(), [(FIRST, port).into()]);
+    }
+
+    #[tokio::test]
+    async fn further_ports_are_bound_at_every_address_and_can_be_exchanged() {
+        let mut sockets = bind_everywhere(&[FIRST], Outfit::default());
+        let primary = sockets.bound()[0].port();
+        let secondary = sockets.add_port(20_000, &machine(&[FIRST])).unwrap();
+        sockets.follow(&machine(&[FIRST, SECOND]));
+        assert_eq!(sockets.bound().len(), 4);
+        assert_eq!(sockets.bound()[0].port(), primary);
+
+        let (new, closed) = sockets.exchange_port(secondary, 40_000, &machine(&[FIRST, SECOND]));
+
+        assert_eq!(closed.len(), 2);
+        assert!(sockets.bound().iter().all(|bound| bound.port() != secondary));
+        assert_eq!(sockets.bound()[3].port(), new.unwrap());
+    }
+
+    #[tokio::test]
+    async fn a_port_somebody_has_at_one_address_is_passed_over() {
+        let taken = std::net::UdpSocket::bind((SECOND, 0)).unwrap();
+        let start = taken.local_addr().unwrap().port().clamp(20_000, 65_499);
+        let mut sockets = bind_everywhere(&[FIRST, SECOND], Outfit::default());
+
+        let port = sockets.add_port(start, &machine(&[FIRST, SECOND])).unwrap();
+
+        assert_ne!(port, taken.local_addr().unwrap().port());
+        assert_eq!(sockets.bound().iter().filter(|bound| bound.port() == port).count(), 2);
+    }
+
+    #[tokio::test]
+    async fn a_socket_the_host_does_not_protect_is_not_used() {
+        let refuse: Protect = Arc::new(|_| false);
+        let outfit = Outfit { protect: Some(Arc::clone(&refuse)), interface: None };
+        let error = Sockets::bind(Bind::At(vec![LOOPBACK]), outfit, &machine(&[])).err().unwrap();
+        assert!(matches!(error, BindError::Refused { .. }), "{error}");
+
+        let mut sockets = bind_everywhere(&[FIRST], Outfit::default());
+        let ids: Vec<_> = sockets.sockets.iter().map(|socket| socket.id).collect();
+        assert_eq!(sockets.set_protect(refuse), ids);
+        sockets.follow(&machine(&[FIRST]));
+        assert_eq!(sockets.bound(), []);
+    }
+
+    #[tokio::test]
+    async fn every_socket_is_shown_to_the_host_before_it_is_used_and_when_it_is_made_anew() {
+        let shown = Arc::new(AtomicUsize::new(0));
+        let count = Arc::clone(&shown);
+        let protect: Protect = Arc::new(move |_| count.fetch_add(1, Ordering::Relaxed) < 100);
+        let outfit = Outfit { protect: Some(protect), interface: None };
+        let mut sockets = bind_everywhere(&[FIRST, SECOND], outfit);
+        assert_eq!(shown.load(Ordering::Relaxed), 2);
+        let before = (sockets.bound(), sockets.sockets[0].id);
+
+        assert_eq!(sockets.rebind(), []);
+
+        assert_eq!((sockets.bound(), sockets.sockets[0].id), before);
+        assert_eq!(shown.load(Ordering::Relaxed), 4);
+    }
+
+    #[tokio::test]
+    async fn an_interface_that_is_not_there_leaves_no_socket() {
+        let outfit = Outfit { protect: None, interface: Some("no-such-if".to_owned()) };
+
+        let bound = Sockets::bind(Bind::Everywhere(39_993), outfit, &machine(&[FIRST]));
+
+        assert!(bound.is_err());
+    }
+
+    fn machine(addresses: &[IpAddr]) -> Addresses {
+        Addresses { all: addresses.to_vec(), reachable: addresses.to_vec() }
+    }
+
+    fn bind_everywhere(addresses: &[IpAddr], outfit: Outfit) -> Sockets {
+        Sockets::bind(Bind::Everywhere(0), outfit, &machine(addresses)).unwrap()
+    }
+
+    fn sockets(bind: Bind) -> Result<Sockets, BindError> {
+        Sockets::bind(bind, Outfit::default(), &Addresses::default())
     }
 
     /// Receives until `count` datagrams have come.

@@ -1,84 +1,60 @@
-//! What a [`SocketId`] stands for: a socket, and the address its datagrams leave from.
+//! The [`SocketId`]s of addresses that datagrams have arrived at on wildcard sockets.
 
 use std::net::IpAddr;
 
 use zt_protocol::endpoint::SocketId;
 
 use crate::limits::LOCAL_ADDRESSES_MAX;
+use crate::udp::Ids;
 
-/// The table of [`SocketId`]s. The first stand for the sockets, the others for the addresses
-/// datagrams have arrived at on wildcard sockets.
-#[derive(Debug)]
-pub(super) struct Sources {
-    sockets: usize,
-    known: Vec<Source>,
-}
+/// The table of such IDs.
+#[derive(Debug, Default)]
+pub(super) struct Sources(Vec<Source>);
 
 /// Where datagrams leave from.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) struct Source {
-    /// Which socket.
-    pub(super) socket: usize,
-    /// From which address; `None` leaves it to the kernel.
-    pub(super) ip: Option<IpAddr>,
-    /// The address this entry was made for, which may have left the machine since.
-    made_for: IpAddr,
+    id: SocketId,
+    /// From which socket.
+    pub(super) socket: SocketId,
+    /// From which address.
+    pub(super) ip: IpAddr,
 }
 
 impl Sources {
-    /// Returns the table of sockets bound to the addresses `bound`.
-    pub(super) fn new(bound: impl IntoIterator<Item = IpAddr>) -> Self {
-        let known: Vec<_> = bound
-            .into_iter()
-            .enumerate()
-            .map(|(socket, made_for)| Source { socket, ip: None, made_for })
-            .collect();
-
-        Self { sockets: known.len(), known }
-    }
-
-    /// Returns the ID of what arrives at address `ip` on socket number `socket`.
-    pub(super) fn id(&mut self, socket: usize, ip: Option<IpAddr>) -> SocketId {
-        let itself = socket;
-        let wildcard = self.known[itself].made_for.is_unspecified();
-        let Some(ip) = ip.filter(|_| wildcard) else {
-            return id_of(itself);
-        };
-
-        if let Some(index) = self.known.iter().position(|source| source.made_for == ip) {
-            self.known[index].ip = Some(ip);
-            return id_of(index);
+    /// Returns the ID of what arrives at address `ip` on a wildcard socket: the socket's own if
+    /// there are too many addresses.
+    pub(super) fn id(&mut self, ids: &mut Ids, socket: SocketId, ip: IpAddr) -> SocketId {
+        let known = self.0.iter().find(|source| (source.socket, source.ip) == (socket, ip));
+        if let Some(source) = known {
+            return source.id;
         }
-        if self.known.len() >= LOCAL_ADDRESSES_MAX {
-            return id_of(itself);
+        if self.0.len() >= LOCAL_ADDRESSES_MAX {
+            return socket;
         }
-        self.known.push(Source { socket, ip: Some(ip), made_for: ip });
-        id_of(self.known.len() - 1)
+        let id = ids.next();
+        self.0.push(Source { id, socket, ip });
+        id
     }
 
-    /// Returns where datagrams on `id` leave from: from every socket if the ID is
-    /// [`SocketId::ALL`] or none this table has given.
-    pub(super) fn of(&self, id: SocketId) -> &[Source] {
-        let all = &self.known[..self.sockets];
-        usize::try_from(id.0).ok().and_then(|index| self.known.get(index..=index)).unwrap_or(all)
+    /// Returns what `id` stands for, if it is that of an address.
+    pub(super) fn of(&self, id: SocketId) -> Option<&Source> {
+        self.0.iter().find(|source| source.id == id)
     }
 
-    /// Leaves the choice of address to the kernel where the machine no longer has it. Returns
-    /// whether that was so anywhere.
-    pub(super) fn keep(&mut self, addresses: &[IpAddr]) -> bool {
-        let mut lost = false;
-        for source in &mut self.known {
-            if source.ip.take_if(|ip| !addresses.contains(ip)).is_some() {
-                lost = true;
-            }
-        }
-        lost
+    /// Forgets addresses the machine does not have any more; returns their IDs.
+    pub(super) fn keep(&mut self, addresses: &[IpAddr]) -> Vec<SocketId> {
+        self.forget(|source| !addresses.contains(&source.ip))
     }
-}
 
-fn id_of(index: usize) -> SocketId {
-    // The table has at most `LOCAL_ADDRESSES_MAX` entries.
-    SocketId(u32::try_from(index).unwrap_or(SocketId::ALL.0))
+    /// Forgets the addresses of sockets that are closed; returns their IDs.
+    pub(super) fn close(&mut self, sockets: &[SocketId]) -> Vec<SocketId> {
+        self.forget(|source| sockets.contains(&source.socket))
+    }
+
+    fn forget(&mut self, is_gone: impl Fn(&Source) -> bool) -> Vec<SocketId> {
+        self.0.extract_if(.., |source| is_gone(source)).map(|source| source.id).collect()
+    }
 }
 
 #[cfg(test)]
@@ -89,52 +65,53 @@ mod tests {
 
     const FIRST: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1));
     const SECOND: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 2));
+    const PRIMARY: SocketId = SocketId(90);
+    const SECONDARY: SocketId = SocketId(91);
 
     #[test]
-    fn each_address_of_a_wildcard_socket_answers_for_itself() {
-        let mut sources = Sources::new([Ipv4Addr::UNSPECIFIED.into()]);
+    fn each_address_of_each_socket_answers_for_itself() {
+        let (mut sources, mut ids) = (Sources::default(), Ids::default());
 
-        let first = sources.id(0, Some(FIRST));
-        let second = sources.id(0, Some(SECOND));
+        let first = sources.id(&mut ids, PRIMARY, FIRST);
+        let second = sources.id(&mut ids, PRIMARY, SECOND);
+        let third = sources.id(&mut ids, SECONDARY, FIRST);
 
-        assert_ne!(first, second);
-        assert_eq!(sources.id(0, Some(FIRST)), first);
-        assert_eq!(sources.of(first)[0].ip, Some(FIRST));
-        assert_eq!(sources.of(second)[0].ip, Some(SECOND));
+        assert_eq!(sources.id(&mut ids, PRIMARY, FIRST), first);
+        assert_eq!(sources.of(second).unwrap().ip, SECOND);
+        assert_eq!(sources.of(third).unwrap().socket, SECONDARY);
+        assert_eq!(sources.of(PRIMARY), None);
     }
 
     #[test]
-    fn a_socket_bound_to_one_address_has_one_id() {
-        let mut sources = Sources::new([FIRST, SECOND]);
+    fn an_address_that_left_the_machine_is_another_when_it_is_back() {
+        let (mut sources, mut ids) = (Sources::default(), Ids::default());
+        let id = sources.id(&mut ids, PRIMARY, FIRST);
 
-        assert_eq!(sources.id(1, Some(SECOND)), SocketId(1));
-        assert_eq!(sources.of(SocketId(1))[0].socket, 1);
-        assert_eq!(sources.of(SocketId::ALL).len(), 2);
-        assert_eq!(sources.of(SocketId(7)).len(), 2);
+        assert_eq!(sources.keep(&[SECOND]), [id]);
+        assert_eq!(sources.keep(&[SECOND]), []);
+        assert_eq!(sources.of(id), None);
+        assert_ne!(sources.id(&mut ids, PRIMARY, FIRST), id);
     }
 
     #[test]
-    fn an_address_that_left_the_machine_is_not_sent_from_until_it_is_back() {
-        let mut sources = Sources::new([Ipv4Addr::UNSPECIFIED.into()]);
-        let id = sources.id(0, Some(FIRST));
+    fn a_socket_that_is_closed_takes_its_addresses_along() {
+        let (mut sources, mut ids) = (Sources::default(), Ids::default());
+        let first = sources.id(&mut ids, PRIMARY, FIRST);
+        let second = sources.id(&mut ids, SECONDARY, FIRST);
 
-        assert!(sources.keep(&[SECOND]));
-        assert_eq!(sources.of(id)[0].ip, None);
-        assert!(!sources.keep(&[SECOND]));
-
-        assert_eq!(sources.id(0, Some(FIRST)), id);
-        assert_eq!(sources.of(id)[0].ip, Some(FIRST));
+        assert_eq!(sources.close(&[PRIMARY]), [first]);
+        assert!(sources.of(second).is_some());
     }
 
     #[test]
     fn addresses_beyond_the_bound_share_the_sockets_own_id() {
-        let mut sources = Sources::new([Ipv4Addr::UNSPECIFIED.into()]);
+        let (mut sources, mut ids) = (Sources::default(), Ids::default());
 
         for last in 0..=255 {
-            sources.id(0, Some(IpAddr::from([198, 51, 100, last])));
+            sources.id(&mut ids, PRIMARY, IpAddr::from([198, 51, 100, last]));
         }
 
-        assert_eq!(sources.known.len(), LOCAL_ADDRESSES_MAX);
-        assert_eq!(sources.id(0, Some(FIRST)), SocketId(0));
+        assert_eq!(sources.0.len(), LOCAL_ADDRESSES_MAX);
+        assert_eq!(sources.id(&mut ids, PRIMARY, FIRST), PRIMARY);
     }
 }

@@ -1,0 +1,134 @@
+//! What hosts know of the machine's networks and power, and the node cannot find out.
+//!
+//! | the host says                | the node                                                        |
+//! |------------------------------|-----------------------------------------------------------------|
+//! | `network_changed`            | opens its sockets anew, tries every path and root at once       |
+//! | `set_conditions`: metered or expensive | keeps itself reachable and does no more ([`Conditions`]) |
+//! | `set_conditions`: offline    | sends nothing, sets no timer, reads no socket or interface       |
+//! | `sleep`                      | saves what it knows, then does as if offline                    |
+//! | `wake`                       | does as when a network is back                                  |
+//! | `set_protect`                | shows the host each socket, and uses none that it refuses       |
+//! | `bind_to_interface`          | uses the addresses and routes of one interface                  |
+
+use std::os::fd::RawFd;
+use std::sync::Arc;
+
+pub use zt_protocol::command::Conditions;
+
+use crate::handle::Handle;
+use crate::request::{Request, RequestError};
+use crate::udp::Protect;
+
+/// What a host says about the machine.
+pub(crate) enum Hint {
+    NetworkChanged,
+    Conditions(Conditions),
+    Sleep,
+    Wake,
+    Protect(Protect),
+    Interface(Option<String>),
+}
+
+/// How often a node's task was woken since it started, by what.
+///
+/// On a phone each costs power. Timers are the node's own doing; who else sends to it or asks it
+/// decides the rest.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+#[non_exhaustive]
+pub struct Wakeups {
+    /// A timer of the node's.
+    pub timers: u64,
+    /// Datagrams arrived.
+    pub datagrams: u64,
+    /// The host has sent to a network.
+    pub frames: u64,
+    /// Somebody asked something of a [`Handle`].
+    pub requests: u64,
+    /// The machine's interfaces, its gateway, or files of the node changed.
+    pub changes: u64,
+}
+
+/// What the host knows and the node does not.
+impl Handle {
+    /// Says that the machine may be in another network: sockets are opened anew, no path is trusted
+    /// until it has answered, all are tried at once, and roots are greeted as at the start.
+    ///
+    /// On Linux the kernel says so itself. Phones should call this for each change of the default
+    /// network; once too often costs a moment's detour through a root.
+    ///
+    /// # Errors
+    ///
+    /// [`RequestError::Stopped`].
+    pub async fn network_changed(&self) -> Result<(), RequestError> {
+        self.hint(Hint::NetworkChanged).await
+    }
+
+    /// Says what the machine's network is like, until told otherwise; at the start nothing is
+    /// assumed.
+    ///
+    /// # Errors
+    ///
+    /// [`RequestError::Stopped`].
+    pub async fn set_conditions(&self, conditions: Conditions) -> Result<(), RequestError> {
+        self.hint(Hint::Conditions(conditions)).await
+    }
+
+    /// Says that the machine is about to sleep: what the node knows is saved, and it does nothing
+    /// until [`wake`](Self::wake).
+    ///
+    /// # Errors
+    ///
+    /// [`RequestError::Stopped`].
+    pub async fn sleep(&self) -> Result<(), RequestError> {
+        self.hint(Hint::Sleep).await
+    }
+
+    /// Says that the machine is awake again, perhaps in another network. Whether there is one, the
+    /// [`Conditions`] say that were set last.
+    ///
+    /// # Errors
+    ///
+    /// [`RequestError::Stopped`].
+    pub async fn wake(&self) -> Result<(), RequestError> {
+        self.hint(Hint::Wake).await
+    }
+
+    /// Has `protect` look at every socket from here on, before it is used, those there are included;
+    /// see [`Builder::protect`](crate::Builder::protect).
+    ///
+    /// # Errors
+    ///
+    /// [`RequestError::Unprotected`] if it refused one that was in use, which is closed.
+    pub async fn set_protect(
+        &self,
+        protect: impl Fn(RawFd) -> bool + Send + Sync + 'static,
+    ) -> Result<(), RequestError> {
+        self.hint(Hint::Protect(Arc::new(protect))).await
+    }
+
+    /// Uses the interface of this name and no other, or all of them if `None`. While there is no such
+    /// interface, the node has no sockets.
+    ///
+    /// Concerns the sockets the node makes itself. Where it was given addresses, each is used by
+    /// way of this interface.
+    ///
+    /// # Errors
+    ///
+    /// [`RequestError::Stopped`].
+    pub async fn bind_to_interface(&self, name: Option<&str>) -> Result<(), RequestError> {
+        self.hint(Hint::Interface(name.map(str::to_owned))).await
+    }
+
+    /// Returns how often the node was woken, this question included.
+    ///
+    /// # Errors
+    ///
+    /// [`RequestError::Stopped`].
+    pub async fn wakeups(&self) -> Result<Wakeups, RequestError> {
+        self.ask(Request::Wakeups).await
+    }
+
+    async fn hint(&self, hint: Hint) -> Result<(), RequestError> {
+        self.ask(|reply| Request::Hint { hint, reply }).await?
+    }
+}
