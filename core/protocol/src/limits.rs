@@ -196,10 +196,12 @@ pub const WAITING_LIFETIME: Duration = Duration::from_secs(5);
 /// given up and counted as `no_path` or `unknown_sender`.
 pub const WAITING_PACKETS_MAX: usize = 64;
 
-/// How many sent packets are remembered so that their answers are believed.
+/// How many sent packets are remembered so that their answers are believed, about 30 bytes each.
 ///
-/// The reference remembers 8,192 halves of packet IDs (spec 02 §2.0).
-pub const EXPECTED_REPLIES_MAX: usize = 4_096;
+/// The reference remembers 8,192 halves of packet IDs (spec 02 §2.0). A root that starts again has
+/// everybody it knew ask it at once, and asks each to confirm where it is: whoever's answer is not
+/// believed is not relayed to for another quarter of a minute.
+pub const EXPECTED_REPLIES_MAX: usize = 32_768;
 
 /// How long packets of a peer are remembered at least, so that none is acted upon twice, unless
 /// the peer sends more than [`REPLAY_PACKETS_MAX`] in that time; at most twice as long.
@@ -231,9 +233,11 @@ pub const AMPLIFICATION_MAX: usize = 3;
 /// How long such an address keeps what it did not use of them; at most twice as long.
 pub const ALLOWANCE_PERIOD: Duration = Duration::from_secs(30);
 
-/// For how many such addresses that is remembered per period. For further ones each packet counts
-/// by itself.
-pub const ALLOWANCES_MAX: usize = 8_192;
+/// For how many such addresses that is remembered per period, at about 60 bytes each. For further
+/// ones each packet counts by itself: it is answered, and its sender is not asked to prove itself.
+///
+/// Enough for the ten thousand that greet a root at once which starts again.
+pub const ALLOWANCES_MAX: usize = 16_384;
 
 /// How many packets one call of the node may lead to.
 ///
@@ -491,6 +495,13 @@ pub const KEYS_EXPANDED_ANEW_MAX: u8 = 32;
 /// How many paths or source prefixes a gate tells apart per period. Further ones are dropped as
 /// `rate_limited`.
 pub const GATE_KEYS_MAX: usize = 8_192;
+
+/// How many paths are asked to be confirmed per second. Further ones wait for the next packet that
+/// comes by them.
+///
+/// Who starts again greets each root once a minute. So a root that misses the greeting of one whom
+/// others look for, such as a controller, cannot relay to it for as long.
+pub const CONFIRMATIONS_PER_SECOND: usize = 16_384;
 
 /// How many silent peers stay known, about 2 KiB each.
 ///

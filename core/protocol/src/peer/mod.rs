@@ -60,8 +60,9 @@ use crate::fastpath::tables::{PeerView, Tables};
 use crate::fingerprint::Fingerprint;
 use crate::identity::Identity;
 use crate::limits::{
-    ANSWERS_AT_ONCE, ANSWERS_PER_SECOND, GATE_KEYS_MAX, IDENTITY_ALARM_PERIOD, PEER_RULES_MAX,
-    PEERS_MAX, PEERS_MAX_ROOT, PROBES_AT_ONCE, PROBES_PER_SECOND,
+    ANSWERS_AT_ONCE, ANSWERS_PER_SECOND, CONFIRMATIONS_PER_SECOND, GATE_KEYS_MAX,
+    IDENTITY_ALARM_PERIOD, PEER_RULES_MAX, PEERS_MAX, PEERS_MAX_ROOT, PROBES_AT_ONCE,
+    PROBES_PER_SECOND,
 };
 use crate::outbox::{Ctx, Directory, Received};
 use crate::peer::acquaintances::Acquaintances;
@@ -225,7 +226,7 @@ impl Peers {
             fallback: Fallback::new(),
             introductions: Introductions::new(),
             echoes: Gate::new(Duration::from_millis(166), GATE_KEYS_MAX),
-            confirmations: Gate::new(Duration::from_secs(1), GATE_KEYS_MAX),
+            confirmations: Gate::new(Duration::from_secs(1), CONFIRMATIONS_PER_SECOND),
             configured: Gate::new(configured::INTERVAL, PEER_RULES_MAX),
             strangers: Strangers::new(),
             answers: Budget::new(ANSWERS_PER_SECOND, ANSWERS_AT_ONCE),
