@@ -104,6 +104,8 @@ pub(super) struct Internet {
     /// The same the other way round.
     sockets: BTreeMap<(Segment, SocketAddr), (NodeId, SocketId)>,
     lans: Vec<Lan>,
+    /// Which LAN the router at an address leads to.
+    routers: BTreeMap<(Segment, IpAddr), LanId>,
     /// How many addresses of the Internet were given out.
     sites: u16,
     seed: u64,
@@ -124,6 +126,7 @@ impl Internet {
             attached: BTreeMap::new(),
             sockets: BTreeMap::new(),
             lans: Vec::new(),
+            routers: BTreeMap::new(),
             sites: 0,
             seed,
         }
@@ -167,6 +170,7 @@ impl Internet {
     fn add_router(&mut self, lan: LanId, nat: Nat, outside: IpAddr, beyond: Segment) {
         let translator = Translator::new(nat, outside);
         self.lans[lan.0].routers.push(Router { translator, beyond });
+        self.routers.insert((beyond, outside), lan);
     }
 
     /// Puts `node` where `site` says.
@@ -393,16 +397,15 @@ impl Internet {
 
     /// Returns the router that has the address `ip` in `segment`, and the site it leads to.
     fn router_at(&self, segment: Segment, ip: IpAddr) -> Option<(LanId, &Translator)> {
-        let is_it =
-            |router: &&Router| router.beyond == segment && router.translator.outside() == ip;
-        let mut lans = self.lans.iter().enumerate();
-        lans.find_map(|(index, lan)| {
-            let router = lan.routers.iter().find(is_it)?;
-            Some((LanId(index), &router.translator))
-        })
+        let lan = *self.routers.get(&(segment, ip))?;
+        let router =
+            self.lans[lan.0].routers.iter().find(|router| router.translator.outside() == ip)?;
+        Some((lan, &router.translator))
     }
 
     fn is_in(&self, lan: LanId, ip: IpAddr) -> bool {
-        self.attached.values().flatten().any(|at| at.0 == Segment::Lan(lan) && at.1.ip() == ip)
+        let [first, last] =
+            [0, u16::MAX].map(|port| (Segment::Lan(lan), SocketAddr::new(ip, port)));
+        self.sockets.range(first..=last).next().is_some()
     }
 }

@@ -10,6 +10,7 @@ use zt_protocol::address::{Address, NetworkId};
 use zt_protocol::command::Conditions;
 use zt_protocol::endpoint::{Path, SocketId};
 use zt_protocol::event::StoreKey;
+use zt_protocol::identity::SecretIdentity;
 use zt_protocol::node::Command;
 use zt_protocol::rng::Rng;
 use zt_protocol::time::Instant;
@@ -189,14 +190,28 @@ impl World {
     /// Adds nodes with public addresses whose identities nobody would believe who did not know
     /// them already: see [`acquaint`](Self::acquaint). There can be thousands.
     pub fn crowd(&mut self, count: usize) -> Vec<NodeId> {
-        let add = |_| {
-            let node = NodeId(self.hosts.len());
-            let identity = identities::unproven(node.0);
-            self.hosts.push(Host::new(format!("member {}", node.0), &identity));
-            self.internet.attach(node);
-            node
-        };
-        (0..count).map(add).collect()
+        let first = self.hosts.len();
+        let identities = (first..first + count).map(identities::unproven);
+        identities.map(|identity| self.newcomer(&identity)).collect()
+    }
+
+    /// Adds nodes with public addresses of whom no other node need know beforehand. There can be
+    /// [`identities::PROVEN_COUNT`].
+    pub fn proven_crowd(&mut self, count: usize) -> Vec<NodeId> {
+        (0..count).map(|index| self.newcomer(&identities::proven(index))).collect()
+    }
+
+    fn newcomer(&mut self, identity: &SecretIdentity) -> NodeId {
+        let node = NodeId(self.hosts.len());
+        self.hosts.push(Host::new(format!("member {}", node.0), identity));
+        self.internet.attach(node);
+        node
+    }
+
+    /// Moves `node` to `site`. Before it starts only.
+    pub fn settle(&mut self, node: NodeId, site: Site) {
+        assert_eq!(self.hosts[node.0].power, Power::New, "places are chosen before the start");
+        self.internet.settle(node, site);
     }
 
     /// Lets `a` and `b` remember each other from before the world began. Before they start only.
