@@ -70,7 +70,8 @@ pub enum Command {
     /// Go by these rules for physical addresses instead of those before. Paths they forbid are left
     /// at once.
     PathRules(PathRules),
-    /// Send as little as can be without being asked to, or as much as usual again.
+    /// Keep paths open with as little as on a [metered](Conditions::metered) network, whatever the
+    /// network is like, or no longer (spec 02 §14).
     LowBandwidth(bool),
     /// The machine's own physical addresses, with the port peers reach them at: what
     /// PUSH_DIRECT_PATHS offers. Replaces the previous list.

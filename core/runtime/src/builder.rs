@@ -22,7 +22,7 @@ use crate::handle::{Handle, Shared};
 use crate::host::{Host, Machine};
 use crate::limits::REQUESTS_MAX;
 use crate::mapping::Mapping;
-use crate::store::{Home, HomeError, Records, Watch};
+use crate::store::{Home, HomeError, LocalConf, Records, Watch};
 use crate::tcp_relay::TcpRelay;
 use crate::udp::{Bind, BindError, Outfit, Sockets, ports};
 
@@ -65,6 +65,8 @@ pub struct Builder {
     /// 0 for one of the node's own choice.
     secondary_port: Option<u16>,
     outfit: Outfit,
+    path_rules: Option<PathRules>,
+    low_bandwidth: bool,
 }
 
 impl Builder {
@@ -84,6 +86,8 @@ impl Builder {
             tcp_relay: (None, false),
             secondary_port: Some(0),
             outfit: Outfit::default(),
+            path_rules: None,
+            low_bandwidth: false,
         }
     }
 
@@ -185,6 +189,44 @@ impl Builder {
         self
     }
 
+    /// Goes by these rules for physical addresses, not by those in the `local.conf` of the home
+    /// directory.
+    #[must_use]
+    pub fn path_rules(mut self, rules: PathRules) -> Self {
+        self.path_rules = Some(rules);
+        self
+    }
+
+    /// Sets whether paths are kept open with as little as on a metered network. `local.conf` may
+    /// ask for it as well.
+    #[must_use]
+    pub const fn low_bandwidth(mut self, low: bool) -> Self {
+        self.low_bandwidth = low;
+        self
+    }
+
+    /// Does what `local.conf` says, which goes before what the program says, as in the reference.
+    fn go_by(mut self, conf: LocalConf) -> Self {
+        for problem in &conf.problems {
+            log::warn!("local.conf: {problem}");
+        }
+        if let Bind::Everywhere(port) = &mut self.bind {
+            *port = conf.primary_port.unwrap_or(*port);
+            let port = *port;
+            if !conf.bind.is_empty() {
+                self.bind = Bind::At(conf.bind.iter().map(|&ip| (ip, port).into()).collect());
+            }
+        }
+        self.map_ports = conf.map_ports.unwrap_or(self.map_ports);
+        if conf.tcp_relay_allowed || conf.tcp_relay_forced {
+            let relay = conf.tcp_relay.or(self.tcp_relay.0).unwrap_or(DEFAULT_TCP_RELAY);
+            self.tcp_relay = (Some(relay), conf.tcp_relay_forced || self.tcp_relay.1);
+        }
+        self.low_bandwidth |= conf.low_bandwidth;
+        self.path_rules.get_or_insert(conf.path_rules);
+        self
+    }
+
     /// Starts the node on the current tokio runtime, whose IO and timers must be enabled.
     ///
     /// A node without identity makes one, which takes a moment.
@@ -193,6 +235,17 @@ impl Builder {
     ///
     /// [`StartError`].
     pub async fn start(self) -> Result<Handle, StartError> {
+        let home = self.home.clone();
+        let conf = tokio::task::spawn_blocking(move || home.local_conf());
+        let this = self.go_by(conf.await.map_err(|_| StartError::Runtime)??);
+        this.start_configured().await
+    }
+
+    async fn start_configured(self) -> Result<Handle, StartError> {
+        let path_rules = self.path_rules.unwrap_or_default();
+        for (network, id) in path_rules.trusted_paths() {
+            log::warn!("packets from and to {network} are NOT ENCRYPTED: trusted path {id:x}");
+        }
         let addresses = first_look(self.outfit.interface.as_deref(), self.allow_loopback);
         let mut sockets = Sockets::bind(self.bind, self.outfit, &addresses)?;
         let (home, planet) = (self.home.clone(), self.planet);
@@ -250,8 +303,8 @@ impl Builder {
             planet: state.planet,
             moons: state.moons,
             epoch: Some(state.epoch),
-            path_rules: PathRules::default(),
-            low_bandwidth: false,
+            path_rules,
+            low_bandwidth: self.low_bandwidth,
             pins: state.pins,
             controller: self.controller,
             allow_loopback: self.allow_loopback,

@@ -234,6 +234,28 @@ fn members_meet_where_the_user_says_with_no_root_left() {
     }
 }
 
+/// A ping check each 25 s and a HELLO each 225 s, not each 15 s and 60 s (spec 02 §14).
+#[test]
+fn little_bandwidth_is_half_or_less_of_what_an_idle_member_sends_its_root() {
+    let sent = |low: bool| {
+        let mut scene = Scene::private(413);
+        if low {
+            scene.world.save_bandwidth(scene.alice);
+        }
+        scene.world.run_for(secs(1_800));
+        scene.world.start_recording();
+        scene.world.run_for(secs(2 * 3_600));
+        let sent = scene.world.datagrams_between(scene.alice, scene.root);
+        assert!(scene.world.is_online(scene.alice));
+        scene.await_ping();
+        sent.iter().map(Vec::len).sum::<usize>()
+    };
+
+    let (usual, low) = (sent(false), sent(true));
+
+    assert!(2 * low <= usual, "{low} of {usual} bytes");
+}
+
 /// The peer was switched off when its address was first tried.
 #[test]
 fn an_address_the_user_names_is_tried_again_as_long_as_packets_are_for_the_peer() {

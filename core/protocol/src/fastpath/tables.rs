@@ -29,8 +29,6 @@ pub struct Tables {
     pub uses_tcp_relay: bool,
     /// What the user says about physical addresses.
     pub path_rules: PathRules,
-    /// Whether as little as can be is sent without being asked to.
-    pub low_bandwidth: bool,
     /// Whether this node is a root of a world it knows, and so relays for anybody.
     pub is_upstream: bool,
     /// Whether a root answers, or this node is one.
@@ -153,7 +151,6 @@ impl Tables {
             allow_loopback: false,
             uses_tcp_relay: false,
             path_rules: PathRules::default(),
-            low_bandwidth: false,
             is_upstream: false,
             is_online: false,
             upstream: None,

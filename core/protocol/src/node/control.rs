@@ -113,7 +113,6 @@ impl Control {
         let mut tables = Tables::new(me.address(), rng.u64());
         tables.allow_loopback = config.allow_loopback;
         tables.path_rules = config.path_rules;
-        tables.low_bandwidth = config.low_bandwidth;
         let expected = Recent::new(rng.u64(), EXPECTED_REPLIES_MAX);
         let replays = Replays::new(rng.u64());
         let nonces = Nonces::new(&me, config.epoch, &mut rng);
@@ -135,6 +134,7 @@ impl Control {
             ready: VecDeque::new(),
             drops: Drops::default(),
         };
+        control.peers.set_low_bandwidth(config.low_bandwidth);
         let ctx = &mut control.shared.ctx(now);
         control.roots.publish(ctx.tables);
         control.peers.learn_roots(ctx, &control.roots);
@@ -182,7 +182,7 @@ impl Control {
                 Ok(())
             }
             Command::LowBandwidth(low) => {
-                ctx.tables.low_bandwidth = low;
+                self.peers.set_low_bandwidth(low);
                 Ok(())
             }
             Command::LocalAddresses(addresses) => {

@@ -56,8 +56,8 @@ pub struct Config {
     pub platform: &'static str,
     /// What the user says about physical addresses.
     pub path_rules: PathRules,
-    /// Whether the node sends as little of its own accord as it can, and is slower to notice
-    /// changes for it (spec 02 §14).
+    /// Whether paths are kept open with as little as on a metered network, whatever the network is
+    /// like (spec 02 §14).
     pub low_bandwidth: bool,
     /// Whether paths to this machine's own loopback addresses are used.
     ///

@@ -36,7 +36,7 @@ impl Peers {
         let mapping = [false, true].map(|is_ipv6| surface.mapping(now, is_ipv6));
         let candidates = peer.candidates(now);
         let reason = peer.reason(now, self.is_online(now, roots), mapping, &candidates);
-        let probe = peer.next_heartbeat(now, Pace::of(self.conditions));
+        let probe = peer.next_heartbeat(now, Pace::of(self.conditions, self.low_bandwidth));
         let retries = peer.leads.iter().filter_map(Lead::next);
         let next_try = retries.chain(probe).filter(|&at| at > now).min();
         Some(PathExplanation {

@@ -182,7 +182,7 @@ impl Peers {
         }
         self.announced(ctx, rx.from, hello.version);
         // Once a minute, then, in which an idle peer's keys are used too little to be kept expanded.
-        let pace = Pace::of(self.conditions);
+        let pace = Pace::of(self.conditions, self.low_bandwidth);
         let is_active = self.peers.get(&rx.from).is_some_and(|peer| peer.is_active(ctx.now, pace));
         if !is_active && let Some(view) = ctx.tables.peer_mut(rx.from) {
             view.fold_keys();

@@ -208,7 +208,7 @@ impl Peers {
     /// Probes the roots that are due.
     fn look_after_roots(&mut self, ctx: &mut Ctx<'_>, roots: &Roots) {
         let best = ctx.tables.upstream.map(|(address, _)| address);
-        let pace = Pace::of(self.conditions);
+        let pace = Pace::of(self.conditions, self.low_bandwidth);
         for (&address, endpoints) in roots.upstreams() {
             let Some(peer) = self.peers.get(&address) else { continue };
             if peer.next_probe(ctx.now, pace, best == Some(address), self.is_online) <= ctx.now {
@@ -222,7 +222,7 @@ impl Peers {
     /// Works out when the next root is due.
     pub(super) fn schedule_upstreams(&mut self, ctx: &Ctx<'_>, roots: &Roots) {
         let best = ctx.tables.upstream.map(|(address, _)| address);
-        let pace = Pace::of(self.conditions);
+        let pace = Pace::of(self.conditions, self.low_bandwidth);
         let due = roots.upstreams().keys().filter_map(|address| {
             let peer = self.peers.get(address)?;
             let due = peer.next_probe(ctx.now, pace, best == Some(*address), self.is_online);
@@ -241,7 +241,7 @@ impl Peers {
         address: Address,
         endpoints: &[SocketAddr],
     ) {
-        let (now, pace) = (ctx.now, Pace::of(self.conditions));
+        let (now, pace) = (ctx.now, Pace::of(self.conditions, self.low_bandwidth));
         let Some(peer) = self.peers.get_mut(&address) else { return };
         let is_sought = peer.is_failing() || !peer.paths.any_unexpired(now);
         let greets = is_sought || now.is_due(peer.greeted, pace.greeting);
@@ -295,7 +295,7 @@ impl Peers {
 
     /// Looks after every peer that is due and is no root.
     fn look_after_peers(&mut self, ctx: &mut Ctx<'_>, roots: &Roots) {
-        let pace = Pace::of(self.conditions);
+        let pace = Pace::of(self.conditions, self.low_bandwidth);
         let is_due = |(address, peer): &(&Address, &Peer)| {
             let is_wanted = self.schedule.wanted.contains(address);
             !roots.is_upstream(**address) && peer.next_due(ctx.now, pace, is_wanted) <= ctx.now
@@ -321,7 +321,7 @@ impl Peers {
 
     /// Keeps a peer's paths open if it is in use, and has it saved if it has fallen silent.
     fn look_after(&mut self, ctx: &mut Ctx<'_>, roots: &Roots, address: Address) {
-        let (now, pace) = (ctx.now, Pace::of(self.conditions));
+        let (now, pace) = (ctx.now, Pace::of(self.conditions, self.low_bandwidth));
         let is_wanted = self.schedule.wanted.contains(&address);
         let Some(peer) = self.peers.get_mut(&address) else { return };
         if !peer.is_asleep && now.since(peer.silent_since()) >= ACTIVITY {
@@ -358,7 +358,7 @@ impl Peers {
         paths: &[Path],
         greets: bool,
     ) {
-        if greets && !Pace::of(self.conditions).alternatives {
+        if greets && !Pace::of(self.conditions, self.low_bandwidth).alternatives {
             for &path in paths {
                 hello::greet_on(ctx, roots, address, path);
             }

@@ -144,7 +144,7 @@ impl Peers {
         named_by: NamedBy,
     ) {
         let Some(peer) = self.peers.get_mut(&to) else { return };
-        if peer.selected.is_some() && !Pace::of(self.conditions).alternatives {
+        if peer.selected.is_some() && !Pace::of(self.conditions, self.low_bandwidth).alternatives {
             return;
         }
         if peer.leads.add(ctx.now, path, named_by) {

@@ -206,6 +206,8 @@ pub struct Peers {
     probes: Budget,
     is_online: bool,
     conditions: Conditions,
+    /// Whether the user wants little to be sent.
+    low_bandwidth: bool,
 }
 
 impl Peers {
@@ -233,6 +235,7 @@ impl Peers {
             probes: Budget::new(PROBES_PER_SECOND, PROBES_AT_ONCE),
             is_online: false,
             conditions: Conditions { metered: false, expensive: false, offline: false },
+            low_bandwidth: false,
         }
     }
 
@@ -303,7 +306,7 @@ impl Peers {
             self.schedule.wake(ctx.now + ACTIVITY);
         }
         if rx.verb.is_nontrivial() {
-            if !peer.is_active(ctx.now, Pace::of(self.conditions)) {
+            if !peer.is_active(ctx.now, Pace::of(self.conditions, self.low_bandwidth)) {
                 self.schedule.wake(ctx.now);
             }
             peer.busy = Some(ctx.now);
@@ -315,7 +318,7 @@ impl Peers {
         // A frame on the path in use, which is nearly every packet there is, changes nothing else.
         let is_settled = rx.hops == 0
             && peer.selected == Some(rx.path)
-            && !peer.is_due_a_push(ctx.now, rx.hops)
+            && !peer.is_due_a_push(ctx.now, Pace::of(self.conditions, self.low_bandwidth), rx.hops)
             && !roots.is_upstream(rx.from)
             && peer.paths.refresh(ctx.now, rx.path);
         if is_new_member {

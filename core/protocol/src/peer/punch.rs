@@ -14,6 +14,7 @@ use crate::endpoint::{Path, Scope, is_usable_endpoint};
 use crate::error::Rejected;
 use crate::limits::{HEADER_LEN, PROBES_PER_PUSH_MAX};
 use crate::outbox::{Ctx, Received};
+use crate::peer::surroundings::Pace;
 use crate::peer::{Peer, Peers, hello, is_usable};
 use crate::roots::Roots;
 use crate::status::NamedBy;
@@ -24,8 +25,7 @@ use crate::wire::hello::Version;
 use crate::wire::push_paths;
 use crate::wire::rendezvous::Rendezvous;
 
-/// How often addresses are pushed to a peer that is reached directly, or only through a root.
-const PUSH_DIRECT: Duration = Duration::from_secs(120);
+/// How often addresses are pushed to a peer that is reached only through a root.
 const PUSH_RELAYED: Duration = Duration::from_secs(15);
 
 /// Packets of pushed addresses stay below this length, in bytes.
@@ -36,8 +36,8 @@ const RECORD_LEN_MAX: usize = 24;
 
 impl Peer {
     /// Returns whether the peer, heard after so many hops, is to be told where this node is.
-    pub(super) fn is_due_a_push(&self, now: Instant, hops: u8) -> bool {
-        let interval = if hops == 0 { PUSH_DIRECT } else { PUSH_RELAYED };
+    pub(super) fn is_due_a_push(&self, now: Instant, pace: Pace, hops: u8) -> bool {
+        let interval = if hops == 0 { pace.push } else { PUSH_RELAYED };
         now.is_due(self.told, interval) && self.is_trusted(now)
     }
 }
@@ -140,9 +140,10 @@ impl Peers {
         surface: &Surface,
         rx: &Received<'_>,
     ) {
+        let pace = Pace::of(self.conditions, self.low_bandwidth);
         let Some(peer) = self.peers.get_mut(&rx.from) else { return };
         let is_known = peer.paths.iter().any(|known| known.path() == rx.path);
-        if !peer.is_due_a_push(ctx.now, rx.hops) || rx.hops == 0 && !is_known {
+        if !peer.is_due_a_push(ctx.now, pace, rx.hops) || rx.hops == 0 && !is_known {
             return;
         }
         peer.told = Some(ctx.now);

@@ -24,6 +24,8 @@ pub(super) struct Pace {
     pub(super) greeting: Duration,
     /// How long after its last use the path to a peer is kept open.
     pub(super) activity: Duration,
+    /// How often this node's addresses are pushed to a peer that is reached directly.
+    pub(super) push: Duration,
     /// Whether other ways to a peer are kept open and looked for besides the one in use.
     pub(super) alternatives: bool,
 }
@@ -33,6 +35,7 @@ impl Pace {
         heartbeat: HEARTBEAT,
         greeting: Duration::from_secs(60),
         activity: ACTIVITY,
+        push: Duration::from_secs(120),
         alternatives: true,
     };
 
@@ -42,11 +45,14 @@ impl Pace {
         heartbeat: Duration::from_secs(25),
         greeting: Duration::from_secs(225),
         activity: Duration::from_secs(60),
+        push: Duration::from_secs(1_920),
         alternatives: false,
     };
 
-    pub(super) const fn of(conditions: Conditions) -> Self {
-        if conditions.is_costly() { Self::THRIFTY } else { Self::USUAL }
+    /// Returns the pace under these conditions; `low_bandwidth` if the user wants it low whatever
+    /// they are.
+    pub(super) const fn of(conditions: Conditions, low_bandwidth: bool) -> Self {
+        if low_bandwidth || conditions.is_costly() { Self::THRIFTY } else { Self::USUAL }
     }
 }
 
@@ -96,6 +102,12 @@ impl Peers {
             self.network_changed(ctx, roots);
         }
         // What was not due may be so by the other measure.
+        self.schedule.wake_now();
+    }
+
+    /// Sends as little as can be without being asked to from here on, or as much as usual.
+    pub fn set_low_bandwidth(&mut self, low: bool) {
+        self.low_bandwidth = low;
         self.schedule.wake_now();
     }
 

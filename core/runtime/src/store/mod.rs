@@ -18,6 +18,7 @@
 //! Files are replaced whole: written beside, flushed to the disk, renamed. A file that cannot be
 //! understood is reported and left as it is.
 
+mod local_conf;
 mod pins;
 mod records;
 mod saver;
@@ -40,6 +41,7 @@ use zt_protocol::world::{World, WorldKind};
 
 use crate::limits::{FILE_LEN_MAX, PEER_FILE_LIFETIME, PEERS_LOADED_MAX};
 
+pub use local_conf::{LocalConf, Problem};
 pub(crate) use records::{Edition, Records, Written};
 pub(crate) use saver::Saver;
 pub(crate) use watch::Watch;
@@ -95,6 +97,14 @@ pub enum HomeError {
         path: PathBuf,
         /// What is wrong with it.
         why: SettingsError,
+    },
+    /// What the user says to be avoided cannot be understood.
+    #[error("{} cannot be gone by ({why}): mend it, or remove it for the defaults", .path.display())]
+    LocalConf {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        why: Problem,
     },
     /// The file that should hold a fingerprint holds none.
     #[error("{} holds no fingerprint ({why}): mend it, or remove it to pin nobody", .path.display())]
