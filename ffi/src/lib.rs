@@ -14,6 +14,7 @@
 #[cfg(feature = "uniffi")]
 uniffi::setup_scaffolding!("zt");
 
+pub mod c;
 pub mod facade;
 
 #[cfg(feature = "uniffi")]

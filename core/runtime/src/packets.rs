@@ -60,6 +60,9 @@ pub(crate) fn channels(batches: usize) -> (Packets, HostChannels) {
 }
 
 impl PacketBatch {
+    /// How many packets a batch has room for.
+    pub const PACKETS_MAX: usize = BATCH_PACKETS_MAX;
+
     /// Returns a batch of no packets.
     #[must_use]
     pub fn new() -> Self {
@@ -135,6 +138,12 @@ impl PacketSender {
     /// [`SendError::Closed`].
     pub async fn send(&self, batch: PacketBatch) -> Result<(), SendError> {
         self.0.send(batch).await.map_err(|_| SendError::Closed)
+    }
+
+    /// Returns whether nobody takes packets any more.
+    #[must_use]
+    pub fn is_closed(&self) -> bool {
+        self.0.is_closed()
     }
 
     /// Sends `batch` if there is room for it.

@@ -5,7 +5,8 @@
 
 use std::collections::VecDeque;
 use std::fmt::Write as _;
-use std::sync::{Mutex, MutexGuard, Once, PoisonError};
+use std::sync::{Condvar, Mutex, MutexGuard, Once, PoisonError};
+use std::time::Duration;
 
 use log::{LevelFilter, Metadata, Record};
 use tokio::sync::Notify;
@@ -49,10 +50,15 @@ pub struct LogRecord {
 struct Records {
     queue: Mutex<VecDeque<LogRecord>>,
     changed: Notify,
+    /// The same for those who wait on a thread of their own.
+    available: Condvar,
 }
 
-static RECORDS: Records =
-    Records { queue: Mutex::new(VecDeque::new()), changed: Notify::const_new() };
+static RECORDS: Records = Records {
+    queue: Mutex::new(VecDeque::new()),
+    changed: Notify::const_new(),
+    available: Condvar::new(),
+};
 static INSTALLED: Once = Once::new();
 
 /// Sets what is said from now on, in all nodes of the process. Nothing is unless this is called.
@@ -90,6 +96,13 @@ pub fn take_log_record() -> Option<LogRecord> {
     RECORDS.queue().pop_front()
 }
 
+/// Waits for the next record on this thread, for at most `patience`.
+pub fn wait_for_log_record(patience: Duration) -> Option<LogRecord> {
+    let waited =
+        RECORDS.available.wait_timeout_while(RECORDS.queue(), patience, |queue| queue.is_empty());
+    waited.unwrap_or_else(PoisonError::into_inner).0.pop_front()
+}
+
 impl Records {
     fn queue(&self) -> MutexGuard<'_, VecDeque<LogRecord>> {
         // Nothing that can panic happens while the lock is held.
@@ -117,6 +130,7 @@ impl log::Log for Records {
         queue.push_back(record);
         drop(queue);
         self.changed.notify_one();
+        self.available.notify_one();
     }
 
     fn flush(&self) {}

@@ -15,6 +15,7 @@ mod identities;
 mod logging;
 mod networks;
 mod node;
+mod packets;
 mod peers;
 mod pins;
 mod ports;
@@ -29,12 +30,15 @@ pub use hosting::HostedNetwork;
 pub use identities::{
     NodeIdentity, PlanetFile, PlanetRoot, generate_identity, make_planet, read_identity,
 };
-pub use logging::{LogLevel, LogRecord, next_log_record, set_log_level, take_log_record};
+pub use logging::{
+    LogLevel, LogRecord, next_log_record, set_log_level, take_log_record, wait_for_log_record,
+};
 pub use networks::{
     Dns, Login, NetworkStatus, PlanChange, PlannedRoute, Prefix, Route, Settings, Standing,
     TunPlan, diff_plans,
 };
 pub use node::{Node, NodeStatus};
+pub use packets::PacketChannel;
 pub use peers::{
     Candidate, Mapping, NamedBy, Outcome, PathExplanation, PeerStatus, Reason, Role, Version,
 };

@@ -1,0 +1,100 @@
+//! What a node has dropped.
+
+use std::ffi::c_char;
+
+use super::boundary::boundary;
+use super::node::{wait, zt_node};
+use super::result::zt_result;
+use super::structs::{Growing, fill, output, text, write_slice, write_struct};
+
+/// Longest name of a reason, with its end.
+pub const ZT_REASON_LEN: usize = 32;
+
+/// How often something was dropped for a reason. Elements of an array, so it never grows.
+#[derive(Clone, Copy, Debug)]
+#[repr(C)]
+pub struct zt_drop {
+    /// The reason's name, for instance `not_authentic`.
+    pub reason: [c_char; ZT_REASON_LEN],
+    /// How often.
+    pub count: u64,
+}
+
+/// What was lost around the node since it started.
+#[derive(Clone, Copy, Debug)]
+#[repr(C)]
+pub struct zt_statistics {
+    /// `sizeof(zt_statistics)`.
+    pub struct_size: u32,
+    /// How many reasons to drop something there were (`zt_node_drops`).
+    pub reasons: u32,
+    /// Packets and frames dropped, for whatever reason.
+    pub dropped: u64,
+    /// Datagrams the system did not send, and those that came in from a virtual network.
+    pub lost_datagrams: u64,
+    /// Frames the host did not take.
+    pub lost_frames: u64,
+    /// Events nobody took.
+    pub lost_events: u64,
+}
+
+// SAFETY: integers only, the first of which is the size.
+unsafe impl Growing for zt_statistics {
+    const NAME: &'static str = "zt_statistics";
+    const FIRST_SIZE: usize = size_of::<Self>();
+}
+
+/// Writes what was lost since the node started.
+///
+/// Thread-safe. Waits for the node, which takes microseconds.
+///
+/// # Safety
+///
+/// `out` is null or points to a `zt_statistics` whose `struct_size` is set.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn zt_node_statistics(node: zt_node, out: *mut zt_statistics) -> zt_result {
+    boundary(|| {
+        let statistics = wait(node, |node| async move { node.statistics().await })?;
+        let counts = statistics.drops.iter().map(|drop| drop.count);
+        let statistics = zt_statistics {
+            struct_size: 0,
+            reasons: u32::try_from(statistics.drops.len()).unwrap_or(u32::MAX),
+            dropped: counts.fold(0, u64::saturating_add),
+            lost_datagrams: statistics.lost_datagrams,
+            lost_frames: statistics.lost_frames,
+            lost_events: statistics.lost_events,
+        };
+        // SAFETY: as the caller promises.
+        unsafe { write_struct(out, &statistics) }
+    })
+}
+
+/// Writes how often what was dropped for which reason, `capacity` of them at most; `*count` is how many
+/// reasons there were.
+///
+/// Thread-safe. Waits for the node, which takes microseconds.
+///
+/// # Safety
+///
+/// `drops` is null or has room for `capacity` of them; `count` is null or points to a number.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn zt_node_drops(
+    node: zt_node,
+    drops: *mut zt_drop,
+    capacity: usize,
+    count: *mut usize,
+) -> zt_result {
+    boundary(|| {
+        // SAFETY: as the caller promises.
+        let (drops, count) =
+            unsafe { (write_slice(drops, capacity, "drops")?, output(count, "count")?) };
+        let statistics = wait(node, |node| async move { node.statistics().await })?;
+        let all: Vec<_> = statistics
+            .drops
+            .iter()
+            .map(|drop| zt_drop { reason: text(&drop.reason), count: drop.count })
+            .collect();
+        *count = fill(&all, drops);
+        Ok(())
+    })
+}
