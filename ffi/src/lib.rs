@@ -17,6 +17,8 @@ uniffi::setup_scaffolding!("zt");
 pub mod c;
 pub mod facade;
 
+#[cfg(feature = "jni")]
+mod jni;
 #[cfg(feature = "uniffi")]
 #[path = "uniffi/names.rs"]
 mod names;

@@ -91,6 +91,18 @@ fn no_crate_that_phones_use_compiles_c() {
     }
 }
 
+/// What bindings add to the library for C: uniffi, and JNI for packets.
+#[test]
+fn no_binding_that_phones_use_compiles_c() {
+    for target in TARGETS {
+        let edges = ["--target", target, "--edges", "normal,build"];
+        let tree = cargo_tree(&[&["--package", "zt-ffi", "--features", "jni"], &edges[..]].concat());
+        assert!(tree.contains("jni") && tree.contains("uniffi"), "{target} has no bindings");
+        let found = found(&tree, &COMPILES_C);
+        assert!(found.is_empty(), "the bindings on {target} depend on {found:?}");
+    }
+}
+
 #[test]
 fn the_core_reaches_no_io_clock_thread_or_system_randomness() {
     for package in ["zt-crypto", "zt-protocol"] {

@@ -22,7 +22,6 @@ pub struct Config {
     #[cfg_attr(feature = "uniffi", uniffi(default = None))]
     pub identity: Option<String>,
     /// What kind of machine this is.
-    #[cfg_attr(feature = "uniffi", uniffi(default))]
     pub profile: Profile,
     /// Whether the node serves networks of its own as their controller.
     #[cfg_attr(feature = "uniffi", uniffi(default = false))]

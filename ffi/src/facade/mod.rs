@@ -47,4 +47,6 @@ pub use ports::{Framing, Port, PortMode};
 pub use statistics::{DropCount, Statistics};
 pub use worlds::{Contact, RefusedWorld, RootStatus, WantedMoon, WorldStatus, WorldsStatus};
 
+#[cfg(feature = "jni")]
+pub(crate) use runtime::Runtime;
 pub use zt_protocol::address::{Address, Mac, MoonId, NetworkId};

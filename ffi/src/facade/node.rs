@@ -31,8 +31,8 @@ const STOP_PATIENCE: Duration = Duration::from_secs(10);
 /// [`stop`](Self::stop).
 #[cfg_attr(feature = "uniffi", derive(uniffi::Object))]
 pub struct Node {
-    pub(super) handle: Handle,
-    pub(super) runtime: Arc<Runtime>,
+    pub(crate) handle: Handle,
+    pub(crate) runtime: Arc<Runtime>,
     is_stopped: AtomicBool,
 }
 

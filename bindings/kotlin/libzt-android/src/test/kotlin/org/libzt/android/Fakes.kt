@@ -1,0 +1,87 @@
+package org.libzt.android
+
+import android.app.PendingIntent
+import android.content.Intent
+import android.os.ParcelFileDescriptor
+import java.io.File
+import java.net.InetAddress
+import kotlinx.coroutines.flow.Flow
+import kotlinx.coroutines.flow.MutableSharedFlow
+import org.libzt.Config
+import org.libzt.NetworkId
+import org.libzt.NodeEvent
+import org.libzt.Profile
+import org.libzt.TunPlan
+
+val NETWORK: NetworkId = NetworkId.parse("8056c2e21c000001")
+
+/** Writes down what it is asked for. */
+class FakeTunBuilder(private val agrees: Boolean) : TunBuilder {
+    val asked = mutableListOf<String>()
+
+    override fun session(name: String) = note("session $name")
+    override fun mtu(bytes: Int) = note("mtu $bytes")
+    override fun address(address: InetAddress, bits: Int) = note("address ${address.hostAddress}/$bits")
+    override fun route(target: InetAddress, bits: Int) = note("route ${target.hostAddress}/$bits")
+    override fun dnsServer(server: InetAddress) = note("dns ${server.hostAddress}")
+    override fun searchDomain(domain: String) = note("search $domain")
+    override fun allow(packageName: String) = note("allow $packageName")
+    override fun deny(packageName: String) = note("deny $packageName")
+    override fun configureIntent(intent: PendingIntent) = note("intent")
+
+    override fun establish(): ParcelFileDescriptor? {
+        if (!agrees) return null
+        return ParcelFileDescriptor.open(File("/dev/null"), ParcelFileDescriptor.MODE_READ_WRITE)
+    }
+
+    private fun note(what: String) {
+        asked += what
+    }
+}
+
+class FakeNode : VpnNode {
+    private val news = MutableSharedFlow<NodeEvent>(extraBufferCapacity = 16)
+    val joined = mutableListOf<NetworkId>()
+    val attached = mutableListOf<Int>()
+    var isStopped = false
+
+    override val events: Flow<NodeEvent> get() = news
+    override var isOnline = true
+
+    override suspend fun join(network: NetworkId) {
+        joined += network
+    }
+
+    override suspend fun attach(network: NetworkId, descriptor: Int) {
+        attached += descriptor
+    }
+
+    override suspend fun stop() {
+        isStopped = true
+    }
+
+    fun tell(event: NodeEvent) = check(news.tryEmit(event))
+}
+
+/** A service with a node and a system that do as they are told. */
+class TestService : ZtVpnService() {
+    val nodes = mutableListOf<FakeNode>()
+    val builders = mutableListOf<FakeTunBuilder>()
+    val problems = mutableListOf<Exception>()
+    var userAgrees = true
+    var chosen: Applications = Applications.All
+
+    override suspend fun network() = NETWORK
+    override suspend fun config() = Config(home = filesDir.path, profile = Profile.PHONE)
+    override fun applications() = chosen
+    override fun prepare(builder: TunBuilder, plan: TunPlan) = builder.session("lab")
+
+    override fun onProblem(problem: Exception) {
+        problems += problem
+    }
+
+    override suspend fun start(config: Config): VpnNode = FakeNode().also { nodes += it }
+    override fun tunBuilder(): TunBuilder = FakeTunBuilder(userAgrees).also { builders += it }
+
+    fun command(action: String?) = onStartCommand(action?.let { Intent(it) }, 0, 1)
+}
