@@ -96,7 +96,8 @@ fn no_crate_that_phones_use_compiles_c() {
 fn no_binding_that_phones_use_compiles_c() {
     for target in TARGETS {
         let edges = ["--target", target, "--edges", "normal,build"];
-        let tree = cargo_tree(&[&["--package", "zt-ffi", "--features", "jni"], &edges[..]].concat());
+        let tree =
+            cargo_tree(&[&["--package", "zt-ffi", "--features", "jni"], &edges[..]].concat());
         assert!(tree.contains("jni") && tree.contains("uniffi"), "{target} has no bindings");
         let found = found(&tree, &COMPILES_C);
         assert!(found.is_empty(), "the bindings on {target} depend on {found:?}");

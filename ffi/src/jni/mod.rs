@@ -120,12 +120,7 @@ struct Memory {
 
 impl Memory {
     /// Returns where bytes `start` to `end` of `buffer` are.
-    fn of(
-        env: &Env<'_>,
-        buffer: &JByteBuffer<'_>,
-        start: jint,
-        end: jint,
-    ) -> Result<Self, Failed> {
+    fn of(env: &Env<'_>, buffer: &JByteBuffer<'_>, start: jint, end: jint) -> Result<Self, Failed> {
         let address = env.get_direct_buffer_address(buffer)?;
         let capacity = env.get_direct_buffer_capacity(buffer)?;
         let (Ok(start), Ok(end)) = (usize::try_from(start), usize::try_from(end)) else {
