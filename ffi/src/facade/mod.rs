@@ -10,6 +10,7 @@
 mod config;
 mod error;
 mod events;
+mod hints;
 mod hosting;
 mod identities;
 mod logging;
@@ -26,6 +27,7 @@ mod worlds;
 pub use config::{Config, Profile};
 pub use error::ZtError;
 pub use events::Event;
+pub use hints::{Conditions, MappedPort, Wakeups};
 pub use hosting::HostedNetwork;
 pub use identities::{
     NodeIdentity, PlanetFile, PlanetRoot, generate_identity, make_planet, read_identity,

@@ -1,0 +1,184 @@
+"""How a node starts, what it says, how it stops, and what is left of it then."""
+
+import asyncio
+import gc
+import os
+import re
+import socket
+import threading
+from pathlib import Path
+
+import pytest
+from lab import PATIENCE, loopback
+
+import libzt
+from libzt import errors
+
+NETWORK = "8056c2e21c000001"
+ERRORS_RS = Path(__file__).parents[3] / "ffi/src/facade/error.rs"
+
+
+async def test_a_node_starts_stops_and_starts_again_as_itself(tmp_path: Path) -> None:
+    node = loopback(tmp_path / "node")
+    with pytest.raises(libzt.Stopped):
+        _ = node.address
+    async with node:
+        address, fingerprint = node.address, await node.fingerprint()
+        assert re.fullmatch("[0-9a-f]{10}", address)
+        assert node.identity.startswith(address)
+        assert libzt.read_identity(node.identity).fingerprint == fingerprint
+        assert await node.start() is node
+        assert not (await node.status()).online
+    await node.stop()
+    with pytest.raises(libzt.Stopped):
+        await node.status()
+    async with node:
+        assert node.address == address
+
+
+async def test_whoever_waits_is_told_that_the_node_stops(tmp_path: Path) -> None:
+    node = await loopback(tmp_path / "node").start()
+    network = await node.join(NETWORK)
+
+    async def all_events() -> "list[libzt.Event]":
+        return [event async for event in node.events()]
+
+    listening = [asyncio.ensure_future(all_events()) for _ in range(3)]
+    ready = asyncio.ensure_future(network.ready())
+    await asyncio.sleep(0)
+    await node.stop()
+
+    await asyncio.wait_for(asyncio.gather(*listening), PATIENCE)
+    with pytest.raises(libzt.Stopped):
+        await ready
+
+
+async def test_each_event_is_given_to_one(tmp_path: Path) -> None:
+    async with loopback(tmp_path / "node") as node:
+        network = await node.join(NETWORK)
+        await network.leave()
+
+        async def left() -> int:
+            return sum([isinstance(event, libzt.NetworkLeft) async for event in node.events()])
+
+        counts = [asyncio.ensure_future(left()) for _ in range(2)]
+        await asyncio.sleep(0.2)
+        await node.stop()
+        assert sum(await asyncio.gather(*counts)) == 1
+
+
+async def test_a_cancelled_wait_takes_nothing(tmp_path: Path) -> None:
+    async with loopback(tmp_path / "node") as node:
+        network = await node.join(NETWORK)
+        for _ in range(20):
+            waiting = asyncio.ensure_future(network.ready())
+            await asyncio.sleep(0.001)
+            waiting.cancel()
+        assert (await network.status()).standing is libzt.Standing.REQUESTING
+
+
+async def test_what_is_wrong_is_said_by_kind(tmp_path: Path) -> None:
+    async with loopback(tmp_path / "node") as node:
+        for kind, call in [
+            (libzt.InvalidNetwork, node.join("0000000000000007")),
+            (libzt.InvalidArgument, node.join("no network")),
+            (libzt.InvalidArgument, node.join(NETWORK, fingerprint="abc")),
+            (libzt.InvalidDescriptor, node.join(NETWORK, libzt.Descriptor(1_000_000))),
+            (libzt.NotJoined, node.network(NETWORK).attach(None)),
+            (libzt.NotFound, node.deorbit("0000008056c2e21c")),
+            (libzt.UnknownNetwork, node.hosted_network(NETWORK).allow(node.address)),
+            (libzt.InvalidArgument, node.create_network("lab", "10.1.0.0/33")),
+            (libzt.InvalidArgument, node.create_network("lab", pools=["10.1.0.9-10.1.0.1"])),
+        ]:
+            with pytest.raises(kind) as raised:
+                await call
+            assert type(raised.value) is kind
+            assert raised.value.__cause__ is None
+        with pytest.raises(libzt.Bind):
+            await loopback(tmp_path / "other", bind=node.bound).start()
+    with pytest.raises(libzt.CorruptIdentity):
+        other = libzt.generate_identity().secret
+        await loopback(tmp_path / "node", identity=other).start()
+    with pytest.raises(libzt.InvalidArgument):
+        await loopback(tmp_path / "node", port=9).start()
+    with pytest.raises(libzt.InvalidArgument, match="no identity|identity"):
+        libzt.read_identity("nobody")
+    with pytest.raises(libzt.World):
+        libzt.make_planet({})
+
+
+@pytest.mark.skipif(not ERRORS_RS.exists(), reason="needs the sources of the library")
+def test_every_error_of_the_library_has_its_kind_and_number() -> None:
+    numbers = re.findall(r"Self::(\w+)[^=\n]* => (\d{3}),", ERRORS_RS.read_text())
+    assert {name: int(code) for name, code in numbers} == {
+        name: kind.code for name, kind in errors._BY_NAME.items()
+    }
+    for name, code in numbers:
+        kind = getattr(libzt, name)
+        groups = (libzt.CallerError, libzt.StateError, libzt.PeerError)
+        groups += (libzt.StorageError, libzt.SystemFailure)
+        assert issubclass(kind, groups[int(code) // 100 - 1])
+
+
+async def test_the_library_says_what_it_does_to_logging(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    libzt.set_log_level(libzt.LogLevel.TRACE)
+    caplog.set_level(1)
+    forwarding = asyncio.ensure_future(libzt.forward_logs())
+    try:
+        async with loopback(tmp_path / "node"):
+            while not any(record.name.startswith("zt") for record in caplog.records):
+                await asyncio.sleep(0.01)
+    finally:
+        libzt.set_log_level(libzt.LogLevel.OFF)
+        forwarding.cancel()
+
+
+@pytest.mark.skipif(not os.path.exists("/proc/self/fd"), reason="counts what Linux shows in /proc")
+def test_a_hundred_nodes_leave_nothing_behind(tmp_path: Path) -> None:
+    async def one() -> None:
+        async with loopback(tmp_path / "node") as node:
+            network = await node.join(NETWORK)
+            async with network.packets() as packets:
+                await packets.send(b"\x45" + bytes(19))
+
+    def cycles(count: int) -> "tuple[int, int, int, int]":
+        for _ in range(count):
+            asyncio.run(one())
+        gc.collect()
+        descriptors = len(os.listdir("/proc/self/fd"))
+        threads = len(os.listdir("/proc/self/task"))
+        status = Path("/proc/self/status").read_text()
+        (resident_kib,) = re.findall(r"VmRSS:\s+(\d+) kB", status)
+        return descriptors, threads, threading.active_count(), int(resident_kib)
+
+    *before, resident_before = cycles(20)
+    *after, resident_after = cycles(100)
+    assert after == before
+    assert resident_after - resident_before < 8 * 1024, "KiB more than 100 nodes ago"
+
+
+async def test_a_node_that_is_told_of_no_network_hears_nothing(tmp_path: Path) -> None:
+    async with loopback(tmp_path / "node") as node:
+        host, port = node.bound[0].rsplit(":", 1)
+
+        async def drops_of_noise() -> int:
+            before = await node.statistics()
+            with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as stranger:
+                stranger.sendto(b"noise", (host, int(port)))
+            await asyncio.sleep(0.3)
+            after = await node.statistics()
+            return sum(d.count for d in after.drops) - sum(d.count for d in before.drops)
+
+        await node.set_conditions(offline=True)
+        assert await drops_of_noise() == 0
+        await node.set_conditions(metered=True)
+        await node.network_changed()
+        host, port = node.bound[0].rsplit(":", 1)
+        assert await drops_of_noise() >= 1
+        await node.sleep()
+        assert await drops_of_noise() == 0
+        await node.wake()
+        assert (await node.wakeups()).requests >= 10
+        assert node.mapped_port is None

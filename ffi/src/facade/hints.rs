@@ -1,0 +1,143 @@
+//! What hosts know of the machine's networks and power, and what that makes the node do.
+
+use std::net::SocketAddr;
+
+use zt_runtime::MappedPort as RuntimeMapping;
+
+use super::error::ZtError;
+use super::node::Node;
+
+/// What the machine's network is like.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+#[cfg_attr(feature = "uniffi", derive(uniffi::Record))]
+pub struct Conditions {
+    /// Whether somebody pays for each byte.
+    #[cfg_attr(feature = "uniffi", uniffi(default = false))]
+    pub metered: bool,
+    /// Whether traffic costs more than elsewhere otherwise, in money or power; means the same.
+    #[cfg_attr(feature = "uniffi", uniffi(default = false))]
+    pub expensive: bool,
+    /// Whether there is none.
+    #[cfg_attr(feature = "uniffi", uniffi(default = false))]
+    pub offline: bool,
+}
+
+/// How often a node was woken since it started, by what.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+#[cfg_attr(feature = "uniffi", derive(uniffi::Record))]
+pub struct Wakeups {
+    /// By a timer of its own.
+    pub timers: u64,
+    /// By datagrams.
+    pub datagrams: u64,
+    /// By what the host sent to a network.
+    pub frames: u64,
+    /// By calls.
+    pub requests: u64,
+    /// By changes of the machine's interfaces, its gateway, or files of the node.
+    pub changes: u64,
+}
+
+/// A port of the gateway's that leads to this node.
+#[derive(Clone, Debug, Eq, PartialEq)]
+#[cfg_attr(feature = "uniffi", derive(uniffi::Record))]
+pub struct MappedPort {
+    /// How it was asked for: `pcp`, `nat-pmp` or `upnp`.
+    pub method: String,
+    /// Where it leads.
+    pub internal: SocketAddr,
+    /// Where anybody may reach this node.
+    pub external: SocketAddr,
+    /// Until when it is granted, in ms since the Unix epoch; `None` if for ever.
+    pub expires_ms: Option<u64>,
+}
+
+#[cfg_attr(feature = "uniffi", uniffi::export)]
+impl Node {
+    /// Says that the machine may be in another network: sockets are opened anew, and no path is
+    /// trusted until it has answered. On Linux the kernel says so itself.
+    ///
+    /// # Errors
+    ///
+    /// [`ZtError::Stopped`].
+    pub async fn network_changed(&self) -> Result<(), ZtError> {
+        Ok(self.handle.network_changed().await?)
+    }
+
+    /// Says what the machine's network is like, until told otherwise. Nothing is assumed at first.
+    ///
+    /// # Errors
+    ///
+    /// [`ZtError::Stopped`].
+    pub async fn set_conditions(&self, conditions: Conditions) -> Result<(), ZtError> {
+        Ok(self.handle.set_conditions(conditions.into()).await?)
+    }
+
+    /// Says that the machine is about to sleep: what the node knows is saved, and it does nothing
+    /// until [`wake`](Self::wake).
+    ///
+    /// # Errors
+    ///
+    /// [`ZtError::Stopped`].
+    pub async fn sleep(&self) -> Result<(), ZtError> {
+        Ok(self.handle.sleep().await?)
+    }
+
+    /// Says that the machine is awake again, perhaps in another network.
+    ///
+    /// # Errors
+    ///
+    /// [`ZtError::Stopped`].
+    pub async fn wake(&self) -> Result<(), ZtError> {
+        Ok(self.handle.wake().await?)
+    }
+
+    /// Uses the interface of this name and no other, or all of them if `None`. While there is no such
+    /// interface, the node has no sockets.
+    ///
+    /// # Errors
+    ///
+    /// [`ZtError::Stopped`].
+    pub async fn bind_to_interface(&self, name: Option<String>) -> Result<(), ZtError> {
+        Ok(self.handle.bind_to_interface(name.as_deref()).await?)
+    }
+
+    /// Returns how often the node was woken, this question included.
+    ///
+    /// # Errors
+    ///
+    /// [`ZtError::Stopped`].
+    pub async fn wakeups(&self) -> Result<Wakeups, ZtError> {
+        let woken = self.handle.wakeups().await?;
+        Ok(Wakeups {
+            timers: woken.timers,
+            datagrams: woken.datagrams,
+            frames: woken.frames,
+            requests: woken.requests,
+            changes: woken.changes,
+        })
+    }
+
+    /// Returns the port of the gateway's that leads to this node, if there is one.
+    pub fn mapped_port(&self) -> Option<MappedPort> {
+        Some(self.handle.port_mapping()?.mapped?.into())
+    }
+}
+
+impl From<Conditions> for zt_runtime::Conditions {
+    fn from(conditions: Conditions) -> Self {
+        let Conditions { metered, expensive, offline } = conditions;
+        Self { metered, expensive, offline }
+    }
+}
+
+impl From<RuntimeMapping> for MappedPort {
+    fn from(mapped: RuntimeMapping) -> Self {
+        Self {
+            method: mapped.method.name().to_owned(),
+            internal: mapped.internal,
+            external: mapped.external,
+            expires_ms: mapped.expires.map(|expires| expires.0),
+        }
+    }
+}
