@@ -95,6 +95,9 @@ impl Node {
             let networks = self.networks_to_join()?;
             let node = self.start().await?;
             report.started(&node);
+            if let Ok(status) = node.status().await {
+                report.trusted_paths(&status);
+            }
 
             let result = tokio::select! {
                 result = self.serve(&node, &networks, &report) => result,

@@ -16,10 +16,11 @@ use zt_protocol::rng::Rng;
 use zt_protocol::world::World;
 
 use crate::clock::Clock;
-use crate::driver::{Driver, Surroundings, first_look};
+use crate::driver::{Driver, Surroundings, first_look, warn_of_trusted_paths};
 use crate::events::Events;
 use crate::handle::{Handle, Shared};
 use crate::host::{Host, Machine};
+use crate::interfaces::Avoided;
 use crate::limits::REQUESTS_MAX;
 use crate::mapping::Mapping;
 use crate::store::{Home, HomeError, LocalConf, Records, Watch};
@@ -64,7 +65,10 @@ pub struct Builder {
     tcp_relay: (Option<SocketAddr>, bool),
     /// 0 for one of the node's own choice.
     secondary_port: Option<u16>,
+    /// The port to have mapped; 0 for one of the node's own choice.
+    mapped_port: u16,
     outfit: Outfit,
+    avoided_interfaces: Vec<String>,
     path_rules: Option<PathRules>,
     low_bandwidth: bool,
 }
@@ -85,6 +89,8 @@ impl Builder {
             map_ports: !cfg!(any(target_os = "android", target_os = "ios")),
             tcp_relay: (None, false),
             secondary_port: Some(0),
+            mapped_port: 0,
+            avoided_interfaces: Vec::new(),
             outfit: Outfit::default(),
             path_rules: None,
             low_bandwidth: false,
@@ -217,6 +223,12 @@ impl Builder {
                 self.bind = Bind::At(conf.bind.iter().map(|&ip| (ip, port).into()).collect());
             }
         }
+        self.secondary_port = match conf.secondary_port_allowed {
+            Some(false) => None,
+            _ => conf.secondary_port.or(self.secondary_port),
+        };
+        self.mapped_port = conf.tertiary_port.unwrap_or(self.mapped_port);
+        self.avoided_interfaces = conf.avoided_interfaces;
         self.map_ports = conf.map_ports.unwrap_or(self.map_ports);
         if conf.tcp_relay_allowed || conf.tcp_relay_forced {
             let relay = conf.tcp_relay.or(self.tcp_relay.0).unwrap_or(DEFAULT_TCP_RELAY);
@@ -243,10 +255,10 @@ impl Builder {
 
     async fn start_configured(self) -> Result<Handle, StartError> {
         let path_rules = self.path_rules.unwrap_or_default();
-        for (network, id) in path_rules.trusted_paths() {
-            log::warn!("packets from and to {network} are NOT ENCRYPTED: trusted path {id:x}");
-        }
-        let addresses = first_look(self.outfit.interface.as_deref(), self.allow_loopback);
+        warn_of_trusted_paths(&path_rules);
+        let avoided = Avoided { interfaces: self.avoided_interfaces, rules: path_rules.clone() };
+        let only = self.outfit.interface.as_deref();
+        let addresses = first_look(only, self.allow_loopback, &avoided);
         let mut sockets = Sockets::bind(self.bind, self.outfit, &addresses)?;
         let (home, planet) = (self.home.clone(), self.planet);
         let state = tokio::task::spawn_blocking(move || State::load(&home, planet));
@@ -260,11 +272,13 @@ impl Builder {
             }
             None => None,
         };
-        if self.map_ports {
-            // A port of its own, as the gateway's translator is to treat it otherwise.
-            sockets.add_port(ports::random(), &addresses);
+        // A port of its own, as the gateway's translator is to treat it otherwise.
+        match self.mapped_port {
+            _ if !self.map_ports => {}
+            0 => drop(sockets.add_port(ports::random(), &addresses)),
+            port => sockets.add_exact_port(port, &addresses),
         }
-        let surroundings = Surroundings::new(&sockets, chosen, self.allow_loopback);
+        let surroundings = Surroundings::new(&sockets, chosen, self.allow_loopback, avoided);
         let (journal, bound) = (self.home.host_journal(), sockets.bound());
         let machine = tokio::task::spawn_blocking(move || Machine::take_over(journal, &bound));
         let machine = machine.await.map_err(|_| StartError::Runtime)?;

@@ -39,7 +39,7 @@ use crate::tcp_relay::{News, TcpRelay};
 use crate::tun::parse_ethernet;
 use crate::udp::{GsoQueue, ReceiveBatch, Sockets};
 
-pub(crate) use surroundings::{Surroundings, first_look};
+pub(crate) use surroundings::{Surroundings, first_look, warn_of_trusted_paths};
 use timer::Timer;
 
 /// Everything that drives one node.

@@ -9,11 +9,13 @@
 //! | `wake`                       | does as when a network is back                                  |
 //! | `set_protect`                | shows the host each socket, and uses none that it refuses       |
 //! | `bind_to_interface`          | uses the addresses and routes of one interface                  |
+//! | `set_path_rules`             | leaves paths and closes sockets that are to be avoided          |
 
 use std::os::fd::RawFd;
 use std::sync::Arc;
 
 pub use zt_protocol::command::Conditions;
+use zt_protocol::path_rules::PathRules;
 
 use crate::handle::Handle;
 use crate::request::{Request, RequestError};
@@ -27,6 +29,7 @@ pub(crate) enum Hint {
     Wake,
     Protect(Protect),
     Interface(Option<String>),
+    PathRules(Box<PathRules>),
 }
 
 /// How often a node's task was woken since it started, by what.
@@ -117,6 +120,19 @@ impl Handle {
     /// [`RequestError::Stopped`].
     pub async fn bind_to_interface(&self, name: Option<&str>) -> Result<(), RequestError> {
         self.hint(Hint::Interface(name.map(str::to_owned))).await
+    }
+
+    /// Goes by these rules for physical addresses from here on, not by those before, and not by
+    /// those in `local.conf`, which hold again at the next start.
+    ///
+    /// Paths they forbid are left at once, and sockets at addresses they blacklist closed, unless
+    /// the node was given its addresses.
+    ///
+    /// # Errors
+    ///
+    /// [`RequestError::Stopped`].
+    pub async fn set_path_rules(&self, rules: PathRules) -> Result<(), RequestError> {
+        self.hint(Hint::PathRules(Box::new(rules))).await
     }
 
     /// Returns how often the node was woken, this question included.

@@ -7,7 +7,7 @@ use std::time::Duration;
 use tempfile::TempDir;
 use tokio::net::UdpSocket;
 use zt_protocol::identity::SecretIdentity;
-use zt_protocol::path_rules::TrustedPathId;
+use zt_protocol::path_rules::{PathRules, PhysicalRule, TrustedPathId};
 use zt_protocol::rng::Rng;
 use zt_protocol::time::UnixMillis;
 use zt_protocol::world::{Root, World, WorldKey, WorldKind};
@@ -62,6 +62,40 @@ async fn a_node_goes_by_local_conf_from_the_first_datagram_on() {
     greeting(&usual).await;
     let mut datagram = [0; 2_048];
     assert!(avoided.try_recv_from(&mut datagram).is_err());
+
+    node.set_path_rules(PathRules::default()).await.unwrap();
+
+    greeting(&avoided).await;
+    assert_eq!(node.status().await.unwrap().trusted_paths, []);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sockets_are_where_local_conf_and_later_rules_allow_them() {
+    let root = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+    let free = UdpSocket::bind("127.0.0.2:0").await.unwrap().local_addr().unwrap().port();
+    let home = home(&format!(
+        r#"{{
+            "physical": {{ "::/0": {{ "blacklist": true }} }},
+            "settings": {{
+                "primaryPort": {free}, "allowSecondaryPort": false, "portMappingEnabled": false,
+                "interfacePrefixBlacklist": ["eth", "en", "wl", "docker", "veth"]
+            }}
+        }}"#
+    ));
+    let builder = Builder::new(home.path()).allow_loopback(true);
+    let node = builder.planet(planet(&[root.local_addr().unwrap()])).start().await.unwrap();
+    let bound = node.bound();
+    assert_eq!(node.local_ports(), [free]);
+    assert!(bound.contains(&([127, 0, 0, 1], free).into()), "{bound:?}");
+    assert!(bound.iter().all(SocketAddr::is_ipv4), "{bound:?}");
+
+    let mut rules = PathRules::default();
+    let blacklist = PhysicalRule { blacklisted: true, ..PhysicalRule::default() };
+    rules.set("127.0.0.0/8".parse().unwrap(), blacklist).unwrap();
+    node.set_path_rules(rules).await.unwrap();
+
+    let bound = node.bound();
+    assert!(bound.iter().all(|at| !at.ip().is_loopback() || at.is_ipv6()), "{bound:?}");
 }
 
 #[tokio::test]

@@ -8,7 +8,7 @@ use zt_protocol::address::{Address, NetworkId};
 use zt_protocol::error::Drops;
 use zt_protocol::event::{Dns, IdentitySource, NetworkStatus, Route, Sso, Standing};
 use zt_protocol::plan::{PlanChange, TunPlan};
-use zt_protocol::status::{Contact, PathExplanation, WorldStatus, WorldsStatus};
+use zt_protocol::status::{Contact, NodeStatus, PathExplanation, WorldStatus, WorldsStatus};
 use zt_runtime::{Event, Handle, Losses};
 
 use super::{explanation, mapping};
@@ -30,6 +30,14 @@ impl Report {
             print(&json!({ "event": "started", "address": address, "ports": ports }));
         } else {
             log::info!(ports:?; "node {address} is running");
+        }
+    }
+
+    /// Says where packets are not encrypted, if there is such a place. People have read it in the
+    /// log already.
+    pub(super) fn trusted_paths(&self, status: &NodeStatus) {
+        if self.json && !status.trusted_paths.is_empty() {
+            print(&trusted_paths_to_json(status));
         }
     }
 
@@ -95,6 +103,13 @@ impl Report {
             print(&object);
         }
     }
+}
+
+fn trusted_paths_to_json(status: &NodeStatus) -> Value {
+    let paths = status.trusted_paths.iter();
+    let paths = paths
+        .map(|(network, id)| json!({ "network": network.to_string(), "id": format!("{id:x}") }));
+    json!({ "event": "NOT_ENCRYPTED", "trusted_paths": paths.collect::<Vec<_>>() })
 }
 
 fn world_to_json(world: &WorldStatus) -> Value {

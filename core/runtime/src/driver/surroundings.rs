@@ -7,11 +7,12 @@ use std::task::{Context, Poll};
 use tokio::sync::watch;
 use zt_protocol::command::{Command, Conditions};
 use zt_protocol::endpoint::SocketId;
+use zt_protocol::path_rules::PathRules;
 use zt_protocol::time::Instant;
 
 use super::Running;
 use crate::hints::Hint;
-use crate::interfaces::{Addresses, Changes, Foreign, look_up};
+use crate::interfaces::{Addresses, Avoided, Changes, Foreign, look_up};
 use crate::limits::{INTERFACES_SETTLE, SECONDARY_PORT_PATIENCE};
 use crate::request::RequestError;
 use crate::udp::{Sockets, ports};
@@ -29,6 +30,7 @@ pub(crate) struct Surroundings {
     conditions: Conditions,
     is_asleep: bool,
     allow_loopback: bool,
+    avoided: Avoided,
     bound: watch::Sender<Vec<SocketAddr>>,
 }
 
@@ -36,7 +38,12 @@ impl Surroundings {
     /// Looks around, and follows changes from here on.
     ///
     /// `secondary`: a port that may be exchanged for another.
-    pub(crate) fn new(sockets: &Sockets, secondary: Option<u16>, allow_loopback: bool) -> Self {
+    pub(crate) fn new(
+        sockets: &Sockets,
+        secondary: Option<u16>,
+        allow_loopback: bool,
+        avoided: Avoided,
+    ) -> Self {
         let changes = Changes::listen().inspect_err(|error| {
             log::warn!(error:%; "changes of the machine's interfaces go unnoticed");
         });
@@ -48,6 +55,7 @@ impl Surroundings {
             conditions: Conditions::default(),
             is_asleep: false,
             allow_loopback,
+            avoided,
             bound: watch::Sender::new(sockets.bound()),
         }
     }
@@ -91,8 +99,25 @@ impl Surroundings {
 }
 
 /// Looks up the machine's addresses before there are networks.
-pub(crate) fn first_look(interface: Option<&str>, allow_loopback: bool) -> Addresses {
-    addresses(look_up(Foreign { all_but: interface, allow_loopback, ..Foreign::default() }))
+pub(crate) fn first_look(
+    interface: Option<&str>,
+    allow_loopback: bool,
+    avoided: &Avoided,
+) -> Addresses {
+    let avoided = Some(avoided);
+    addresses(look_up(Foreign {
+        all_but: interface,
+        allow_loopback,
+        avoided,
+        ..Foreign::default()
+    }))
+}
+
+/// Says aloud where packets are not encrypted.
+pub(crate) fn warn_of_trusted_paths(rules: &PathRules) {
+    for (network, id) in rules.trusted_paths() {
+        log::warn!("packets from and to {network} are NOT ENCRYPTED: trusted path {id:x}");
+    }
 }
 
 fn addresses(looked_up: io::Result<Addresses>) -> Addresses {
@@ -127,6 +152,7 @@ impl Running {
             interfaces: &self.ports.interfaces(),
             subnets: &self.plans.subnets(),
             all_but: self.sockets.interface(),
+            avoided: Some(&self.surroundings.avoided),
             allow_loopback: self.surroundings.allow_loopback,
         }))
     }
@@ -215,8 +241,20 @@ impl Running {
                 self.refit_tcp_relay(now);
                 self.change_network(now);
             }
+            Hint::PathRules(rules) => self.go_by(now, *rules),
         }
         Ok(())
+    }
+
+    /// Leaves what these rules forbid, and closes sockets where they want none.
+    fn go_by(&mut self, now: Instant, rules: PathRules) {
+        warn_of_trusted_paths(&rules);
+        self.surroundings.avoided.rules = rules.clone();
+        self.command(now, Command::PathRules(rules));
+        // Otherwise that is done when there is a network again.
+        if !self.surroundings.is_parked() {
+            self.look_around(now);
+        }
     }
 
     /// Connects to the TCP relay as the host wants it by now.

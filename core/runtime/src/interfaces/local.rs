@@ -5,6 +5,7 @@ use std::net::{IpAddr, Ipv6Addr};
 
 use getifaddrs::{Interface, InterfaceFlags};
 use zt_protocol::endpoint::Scope;
+use zt_protocol::path_rules::PathRules;
 use zt_protocol::prefix::Prefix;
 
 /// Interfaces that lead into a tunnel, and so to somebody we might be carrying ourselves.
@@ -19,8 +20,26 @@ pub(crate) struct Foreign<'a> {
     pub(crate) subnets: &'a [Prefix],
     /// The only interface to look at, if the host has named one.
     pub(crate) all_but: Option<&'a str>,
+    /// Where the user wants no socket.
+    pub(crate) avoided: Option<&'a Avoided>,
     /// Whether loopback addresses count as reachable: in a laboratory on one machine.
     pub(crate) allow_loopback: bool,
+}
+
+/// Where the user wants no socket.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Avoided {
+    /// At addresses of interfaces whose names begin so.
+    pub(crate) interfaces: Vec<String>,
+    /// At addresses these blacklist.
+    pub(crate) rules: PathRules,
+}
+
+impl Avoided {
+    fn contains(&self, interface: &Interface, ip: IpAddr) -> bool {
+        self.interfaces.iter().any(|prefix| interface.name.starts_with(prefix))
+            || self.rules.is_blacklisted(ip)
+    }
 }
 
 /// What the machine's interfaces say.
@@ -30,6 +49,8 @@ pub(crate) struct Addresses {
     pub(crate) all: Vec<IpAddr>,
     /// Those at which peers may reach it, in ascending order (spec 02 §9.1).
     pub(crate) reachable: Vec<IpAddr>,
+    /// Whether peers could reach it at more, which the user wants avoided.
+    pub(crate) is_avoiding: bool,
 }
 
 /// Looks up the machine's addresses. Nothing `foreign` is reachable.
@@ -43,7 +64,12 @@ pub(crate) fn look_up(foreign: Foreign<'_>) -> io::Result<Addresses> {
         let Some(ip) = interface.address.ip_addr() else { continue };
         addresses.all.push(ip);
         let is_usable = Scope::of(ip).is_usable() || foreign.allow_loopback && ip.is_loopback();
-        if foreign.allows(&interface, ip) && is_usable && !unstable.contains(&ip) {
+        if !foreign.allows(&interface, ip) || !is_usable || unstable.contains(&ip) {
+            continue;
+        }
+        if foreign.avoided.is_some_and(|avoided| avoided.contains(&interface, ip)) {
+            addresses.is_avoiding = true;
+        } else {
             addresses.reachable.push(ip);
         }
     }
@@ -87,6 +113,8 @@ fn unstable_address(line: &str) -> Option<IpAddr> {
 
 #[cfg(test)]
 mod tests {
+    use zt_protocol::path_rules::PhysicalRule;
+
     use super::*;
 
     #[test]
@@ -119,5 +147,23 @@ mod tests {
         assert!(!loopback(Foreign { all_but: Some("eth77"), ..lab }));
         assert!(!loopback(Foreign { interfaces: &["lo"], ..lab }));
         assert!(!loopback(Foreign { subnets: &subnets, ..lab }));
+    }
+
+    #[test]
+    fn what_the_user_avoids_is_not_reachable() {
+        let mut rules = PathRules::default();
+        let blacklist = PhysicalRule { blacklisted: true, ..PhysicalRule::default() };
+        rules.set("127.0.0.0/8".parse().unwrap(), blacklist).unwrap();
+        let loopback = |avoided: &Avoided| {
+            let lab = Foreign { allow_loopback: true, ..Foreign::default() };
+            let addresses = look_up(Foreign { avoided: Some(avoided), ..lab }).unwrap();
+            let is_reachable = |ip: [u8; 4]| addresses.reachable.contains(&ip.into());
+            (is_reachable([127, 0, 0, 1]), addresses.is_avoiding)
+        };
+
+        assert_eq!(loopback(&Avoided::default()), (true, false));
+        assert_eq!(loopback(&Avoided { rules, ..Avoided::default() }), (false, true));
+        let interfaces = vec!["l".to_owned()];
+        assert_eq!(loopback(&Avoided { interfaces, ..Avoided::default() }), (false, true));
     }
 }

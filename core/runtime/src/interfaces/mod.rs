@@ -11,5 +11,5 @@ mod local;
 #[cfg_attr(not(target_os = "linux"), path = "interval.rs")]
 mod source;
 
-pub(crate) use local::{Addresses, Foreign, look_up};
+pub(crate) use local::{Addresses, Avoided, Foreign, look_up};
 pub(crate) use source::Changes;

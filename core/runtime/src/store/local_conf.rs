@@ -6,10 +6,15 @@
 //! ```text
 //! { "physical": { "10.0.0.0/8": { "blacklist": false, "trustedPathId": 7, "mtu": 1400 } },
 //!   "virtual":  { "8056c2e21c": { "try": ["192.0.2.1/9993"], "blacklist": ["10.0.0.0/8"] } },
-//!   "settings": { "primaryPort": 9993, "bind": ["192.0.2.1"], "portMappingEnabled": true,
+//!   "settings": { "primaryPort": 9993, "secondaryPort": 0, "allowSecondaryPort": true,
+//!                 "tertiaryPort": 0, "portMappingEnabled": true,
+//!                 "bind": ["192.0.2.1"], "interfacePrefixBlacklist": ["docker"],
 //!                 "allowTcpFallbackRelay": true, "tcpFallbackRelay": "192.0.2.2/443",
 //!                 "forceTcpRelay": false, "lowBandwidthMode": false } }
 //! ```
+//!
+//! Trusted paths may also be in a file `trustedpaths` beside it, as they were once, in lines such as
+//! `7=10.0.0.0/8`. Of a network both name holds what `local.conf` says.
 //!
 //! What cannot be understood is told by its key. Where doing without it would use what the user
 //! wants avoided, such as a blacklist, the node does not start; all else is as if it were not there.
@@ -31,6 +36,14 @@ pub struct LocalConf {
     pub path_rules: PathRules,
     /// The UDP port; 0 is any free one.
     pub primary_port: Option<u16>,
+    /// A second UDP port; 0 is one of the node's own choice.
+    pub secondary_port: Option<u16>,
+    /// Whether there is a second UDP port.
+    pub secondary_port_allowed: Option<bool>,
+    /// The UDP port a gateway is to map; 0 is one of the node's own choice.
+    pub tertiary_port: Option<u16>,
+    /// What the names of interfaces begin with that are not used.
+    pub avoided_interfaces: Vec<String>,
     /// The addresses to use and no others; all if empty.
     pub bind: Vec<IpAddr>,
     /// Whether a gateway is asked to let datagrams through.
@@ -71,11 +84,16 @@ impl LocalConf {
     /// The first [`Problem`] without whose solution something would be used that the user wants
     /// avoided.
     pub fn parse(text: &[u8]) -> Result<Self, Problem> {
+        let mut conf = Self::default();
+        conf.read(text)?;
+        Ok(conf)
+    }
+
+    fn read(&mut self, text: &[u8]) -> Result<(), Problem> {
         const OBJECT: &str = "a JSON object";
         let Ok(Value::Object(file)) = serde_json::from_slice(text) else {
             return Err(Problem::new("the file", OBJECT));
         };
-        let mut conf = Self::default();
         for (section, read) in [
             ("physical", Self::read_physical as fn(&mut Self, &Map<String, Value>) -> _),
             ("virtual", Self::read_virtual),
@@ -83,11 +101,11 @@ impl LocalConf {
         ] {
             match file.get(section) {
                 None | Some(Value::Null) => {}
-                Some(Value::Object(object)) => read(&mut conf, object)?,
+                Some(Value::Object(object)) => read(self, object)?,
                 Some(_) => return Err(Problem::new(section, OBJECT)),
             }
         }
-        Ok(conf)
+        Ok(())
     }
 
     fn read_physical(&mut self, networks: &Map<String, Value>) -> Result<(), Problem> {
@@ -168,57 +186,100 @@ impl LocalConf {
     }
 
     fn read_settings(&mut self, settings: &Map<String, Value>) -> Result<(), Problem> {
-        let key = |name: &str| format!("settings.{name}");
-        let flag = |name: &str| settings.get(name).map(|value| (name.to_owned(), bool(value)));
+        self.read_restrictions(settings)?;
+        let problems = &mut self.problems;
+        for (name, port) in [
+            ("primaryPort", &mut self.primary_port),
+            ("secondaryPort", &mut self.secondary_port),
+            ("tertiaryPort", &mut self.tertiary_port),
+        ] {
+            let Some(value) = settings.get(name) else { continue };
+            *port = int(value).and_then(|port| u16::try_from(port).ok());
+            if port.is_none() {
+                problems.push(Problem::new(format!("settings.{name}"), "a port"));
+            }
+        }
+        let mut flag = |name: &str| {
+            let value = settings.get(name)?;
+            Some(bool(value).unwrap_or_else(|| {
+                let expected = "true or false, so it counts as false";
+                problems.push(Problem::new(format!("settings.{name}"), expected));
+                false
+            }))
+        };
+        self.secondary_port_allowed = flag("allowSecondaryPort");
+        self.map_ports = flag("portMappingEnabled");
+        self.tcp_relay_allowed = flag("allowTcpFallbackRelay").unwrap_or(false);
+        self.low_bandwidth = flag("lowBandwidthMode").unwrap_or(false);
+        Ok(())
+    }
+
+    /// Reads the settings without which the node would speak with or by somebody it should not.
+    fn read_restrictions(&mut self, settings: &Map<String, Value>) -> Result<(), Problem> {
+        let refused = |name: &str, expected| Problem::new(format!("settings.{name}"), expected);
         if let Some(value) = settings.get("bind") {
             self.bind = list(value, |entry| entry.parse().ok())
-                .ok_or_else(|| Problem::new(key("bind"), "a list of addresses"))?;
+                .ok_or_else(|| refused("bind", "a list of addresses"))?;
         }
-        if let Some((_, forced)) = flag("forceTcpRelay") {
-            let unclear = || Problem::new(key("forceTcpRelay"), "true or false");
-            self.tcp_relay_forced = forced.ok_or_else(unclear)?;
+        if let Some(value) = settings.get("interfacePrefixBlacklist") {
+            // Every name begins with nothing.
+            let prefix = |entry: &str| (!entry.is_empty()).then(|| entry.to_owned());
+            let expected = "a list of what names of interfaces begin with";
+            self.avoided_interfaces =
+                list(value, prefix).ok_or_else(|| refused("interfacePrefixBlacklist", expected))?;
         }
-        if let Some(value) = settings.get("primaryPort") {
-            self.primary_port = int(value).and_then(|port| u16::try_from(port).ok());
-            if self.primary_port.is_none() {
-                self.problems.push(Problem::new(key("primaryPort"), "a port"));
-            }
-        }
-        if let Some((_, mapped)) = flag("portMappingEnabled") {
-            self.map_ports = Some(mapped.unwrap_or(false));
-        }
-        if let Some((_, allowed)) = flag("allowTcpFallbackRelay") {
-            self.tcp_relay_allowed = allowed.unwrap_or(false);
-        }
-        if let Some((_, low)) = flag("lowBandwidthMode") {
-            self.low_bandwidth = low.unwrap_or(false);
-        }
-        for name in ["portMappingEnabled", "allowTcpFallbackRelay", "lowBandwidthMode"] {
-            if flag(name).is_some_and(|(_, value)| value.is_none()) {
-                self.problems.push(Problem::new(key(name), "true or false, so it counts as false"));
-            }
+        if let Some(value) = settings.get("forceTcpRelay") {
+            self.tcp_relay_forced =
+                bool(value).ok_or_else(|| refused("forceTcpRelay", "true or false"))?;
         }
         if let Some(value) = settings.get("tcpFallbackRelay") {
-            self.tcp_relay = value.as_str().and_then(endpoint);
-            if self.tcp_relay.is_none() {
-                let problem = Problem::new(key("tcpFallbackRelay"), "an endpoint, 192.0.2.1/443");
-                return Err(problem);
-            }
+            let relay = value.as_str().and_then(endpoint);
+            let expected = "an endpoint, such as 192.0.2.1/443";
+            self.tcp_relay = Some(relay.ok_or_else(|| refused("tcpFallbackRelay", expected))?);
         }
         Ok(())
+    }
+
+    /// Reads the lines of a file `trustedpaths`, each `<hexadecimal ID>=<network>`.
+    fn read_trusted_paths(&mut self, text: &[u8]) {
+        for (number, line) in text.split(|&byte| byte == b'\n').enumerate() {
+            let line = str::from_utf8(line).map(str::trim).unwrap_or("?");
+            if line.is_empty() {
+                continue;
+            }
+            let path = line.split_once('=').and_then(|(id, network)| {
+                let id = u64::from_str_radix(id.trim(), 16).ok()?;
+                Some((network.trim().parse::<Prefix>().ok()?, TrustedPathId::new(id)?))
+            });
+            let set = path.ok_or("a trusted path, such as 1f=10.1.0.0/16".to_owned());
+            let set = set.and_then(|(network, id)| {
+                let rule = PhysicalRule { trusted: Some(id), ..PhysicalRule::default() };
+                self.path_rules.set(network, rule).map_err(|why| why.to_string())
+            });
+            if let Err(expected) = set {
+                let key = format!("line {} of trustedpaths", number + 1);
+                self.problems.push(Problem::new(key, expected));
+            }
+        }
     }
 }
 
 impl super::Home {
-    /// Reads `local.conf`; what holds without one if there is none.
+    /// Reads `trustedpaths` and `local.conf`; what holds without them if there are none.
     ///
     /// # Errors
     ///
     /// [`HomeError::LocalConf`] if going on would use what the user wants avoided.
     pub fn local_conf(&self) -> Result<LocalConf, HomeError> {
+        let mut conf = LocalConf::default();
+        if let Some(text) = super::read(&self.dir().join("trustedpaths"))? {
+            conf.read_trusted_paths(&text);
+        }
         let path = self.dir().join("local.conf");
-        let Some(text) = super::read(&path)? else { return Ok(LocalConf::default()) };
-        LocalConf::parse(&text).map_err(|why| HomeError::LocalConf { path, why })
+        if let Some(text) = super::read(&path)? {
+            conf.read(&text).map_err(|why| HomeError::LocalConf { path, why })?;
+        }
+        Ok(conf)
     }
 }
 
@@ -258,6 +319,10 @@ fn list<T>(value: &Value, read: impl Fn(&str) -> Option<T>) -> Option<Vec<T>> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+    use serde_json::json;
+
     use super::*;
 
     fn parse(text: &str) -> Result<LocalConf, String> {
@@ -281,6 +346,8 @@ mod tests {
                 },
                 "settings": {
                     "primaryPort": 7000, "bind": ["192.0.2.7"], "portMappingEnabled": false,
+                    "secondaryPort": 7001, "tertiaryPort": "7002", "allowSecondaryPort": "false",
+                    "interfacePrefixBlacklist": ["docker", "veth"],
                     "allowTcpFallbackRelay": 1, "tcpFallbackRelay": "192.0.2.9/443",
                     "softwareUpdate": "disable", "lowBandwidthMode": true
                 },
@@ -296,6 +363,9 @@ mod tests {
         assert!(conf.path_rules.forbids(peer, ip("fd00::1")));
         assert_eq!(conf.path_rules.endpoints(peer), ["192.0.2.1:9993".parse().unwrap()]);
         assert_eq!((conf.primary_port, conf.map_ports), (Some(7_000), Some(false)));
+        assert_eq!((conf.secondary_port, conf.tertiary_port), (Some(7_001), Some(7_002)));
+        assert_eq!(conf.secondary_port_allowed, Some(false));
+        assert_eq!(conf.avoided_interfaces, ["docker", "veth"]);
         assert_eq!(conf.bind, [ip("192.0.2.7")]);
         assert!(conf.low_bandwidth);
         assert!(conf.tcp_relay_allowed && !conf.tcp_relay_forced);
@@ -318,6 +388,11 @@ mod tests {
             (r#"{"virtual": {"me": {"blacklist": ["10.0.0.0/8"]}}}"#, "virtual.me"),
             (r#"{"settings": {"bind": ["eth0"]}}"#, "settings.bind"),
             (r#"{"settings": {"forceTcpRelay": "x"}}"#, "settings.forceTcpRelay"),
+            (r#"{"settings": {"tcpFallbackRelay": "x:1"}}"#, "settings.tcpFallbackRelay"),
+            (
+                r#"{"settings": {"interfacePrefixBlacklist": [""]}}"#,
+                "settings.interfacePrefixBlacklist",
+            ),
         ] {
             let refused = parse(text).unwrap_err();
             assert!(refused.starts_with(&format!("{key} is not ")), "{text}: {refused}");
@@ -353,5 +428,77 @@ mod tests {
         assert!(conf.path_rules.trusts(ip("10.1.2.3"), 1));
         assert!(!conf.path_rules.trusts(ip("5.1.2.3"), 1));
         assert_eq!(conf.map_ports, Some(false));
+    }
+
+    #[test]
+    fn trusted_paths_of_the_old_file_are_read_line_by_line() {
+        let mut conf = LocalConf::default();
+
+        conf.read_trusted_paths(b"1f=10.1.0.0/16\r\n\n0=10.2.0.0/16\nnone\n2=5.0.0.0/8\n\xff");
+
+        assert!(conf.path_rules.trusts(ip("10.1.2.3"), 0x1f));
+        assert_eq!(conf.path_rules.trusted_paths().count(), 1);
+        let keys: Vec<_> = conf.problems.iter().map(|problem| problem.key.as_str()).collect();
+        let lines = [3, 4, 5, 6].map(|line| format!("line {line} of trustedpaths"));
+        assert_eq!(keys, lines);
+    }
+
+    #[test]
+    fn a_blacklist_of_local_conf_goes_before_trust_of_the_old_file() {
+        let mut conf = LocalConf::default();
+        conf.read_trusted_paths(b"1=10.0.0.0/8");
+
+        conf.read(br#"{"physical": {"10.0.0.0/8": {"blacklist": true}}}"#).unwrap();
+
+        assert!(conf.path_rules.is_blacklisted(ip("10.1.2.3")));
+        assert!(!conf.path_rules.trusts(ip("10.1.2.3"), 1));
+    }
+
+    /// Some JSON value.
+    fn value() -> impl Strategy<Value = Value> {
+        let leaf = prop_oneof![
+            Just(Value::Null),
+            any::<bool>().prop_map(Value::from),
+            any::<i64>().prop_map(Value::from),
+            any::<f64>().prop_map(Value::from),
+            prop_oneof!["[0-9a-f.:/]{0,20}", ".{0,6}", Just("10.0.0.0/8".to_owned())]
+                .prop_map(Value::from),
+        ];
+        leaf.prop_recursive(2, 8, 4, |inner| {
+            let name = prop_oneof![
+                Just("blacklist"),
+                Just("trustedPathId"),
+                Just("mtu"),
+                Just("try"),
+                Just("bind"),
+                Just("primaryPort"),
+                Just("tcpFallbackRelay"),
+                Just("10.0.0.0/8"),
+                Just("::/0"),
+                Just("8056c2e21c"),
+            ];
+            prop_oneof![
+                vec(inner.clone(), 0..4).prop_map(Value::from),
+                vec((name, inner), 0..4).prop_map(|members| {
+                    members.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
+                }),
+            ]
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn no_bytes_make_the_parser_panic(text in vec(any::<u8>(), 0..200)) {
+            let _ = LocalConf::parse(&text);
+            LocalConf::default().read_trusted_paths(&text);
+        }
+
+        #[test]
+        fn no_values_make_the_parser_panic(
+            physical in value(), peers in value(), settings in value(),
+        ) {
+            let file = json!({ "physical": physical, "virtual": peers, "settings": settings });
+            let _ = LocalConf::parse(file.to_string().as_bytes());
+        }
     }
 }

@@ -12,6 +12,7 @@
 //! pins.d/required                       there while peers have to be pinned
 //! controller.d/network/<16 hex>.json    networks this node controls (spec 04 §8.1)
 //! controller.d/network/<16 hex>/member/<10 hex>.json
+//! local.conf  trustedpaths              what the user says about physical networks
 //! host.journal                          what to undo on this machine, while there is something
 //! ```
 //!

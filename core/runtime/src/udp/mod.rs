@@ -3,7 +3,8 @@
 //!
 //! ```text
 //!   Bind::Everywhere   primary, secondary and further ports × the addresses of `interfaces`, as
-//!                      they come and go; on phones, and while there are none, × 0.0.0.0 and ::
+//!                      they come and go; on phones, and while there are none, × 0.0.0.0 and ::,
+//!                      but none while the user wants all there are avoided
 //!   Bind::At, ::On     what was asked for, for good
 //! ```
 //!
@@ -169,7 +170,7 @@ impl Sockets {
     pub(crate) fn add_exact_port(&mut self, port: u16, addresses: &Addresses) {
         if self.ports.is_some() {
             for error in self.bind_port(port, addresses) {
-                log::warn!(error:%; "the secondary port is not used everywhere");
+                log::warn!(error:%; "a further port is not used everywhere");
             }
             self.ports.get_or_insert_default().push(port);
         }
@@ -397,7 +398,7 @@ impl Sockets {
 fn places(addresses: &Addresses) -> Vec<IpAddr> {
     const IS_PHONE: bool = cfg!(any(target_os = "android", target_os = "ios"));
 
-    if IS_PHONE || addresses.reachable.is_empty() {
+    if IS_PHONE || addresses.reachable.is_empty() && !addresses.is_avoiding {
         return vec![Ipv4Addr::UNSPECIFIED.into(), Ipv6Addr::UNSPECIFIED.into()];
     }
     addresses.reachable.clone()
@@ -536,6 +537,17 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn with_every_address_avoided_there_is_no_socket_not_even_a_wildcard() {
+        let mut sockets = bind_everywhere(&[FIRST], Outfit::default());
+
+        sockets.follow(&Addresses { is_avoiding: true, ..machine(&[]) });
+        assert_eq!(sockets.bound(), []);
+
+        sockets.follow(&machine(&[SECOND]));
+        assert_eq!(sockets.bound().len(), 1);
+    }
+
+    #[tokio::test]
     async fn further_ports_are_bound_at_every_address_and_can_be_exchanged() {
         let mut sockets = bind_everywhere(&[FIRST], Outfit::default());
         let primary = sockets.bound()[0].port();
@@ -603,7 +615,8 @@ mod tests {
     }
 
     fn machine(addresses: &[IpAddr]) -> Addresses {
-        Addresses { all: addresses.to_vec(), reachable: addresses.to_vec() }
+        let addresses = addresses.to_vec();
+        Addresses { all: addresses.clone(), reachable: addresses, is_avoiding: false }
     }
 
     fn bind_everywhere(addresses: &[IpAddr], outfit: Outfit) -> Sockets {
