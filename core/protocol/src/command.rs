@@ -3,6 +3,7 @@
 use core::net::SocketAddr;
 
 use crate::address::{Address, MoonId, MulticastGroup, NetworkId};
+use crate::bonding::Bonding;
 use crate::endpoint::SocketId;
 use crate::fingerprint::Expected;
 use crate::path_rules::PathRules;
@@ -73,6 +74,8 @@ pub enum Command {
     /// Keep paths open with as little as on a [metered](Conditions::metered) network, whatever the
     /// network is like, or no longer (spec 02 §14).
     LowBandwidth(bool),
+    /// Use several paths to one peer so, from here on. Without this, paths are not bonded.
+    Bonding(Bonding),
     /// The machine's own physical addresses, with the port peers reach them at: what
     /// PUSH_DIRECT_PATHS offers. Replaces the previous list.
     LocalAddresses(Vec<SocketAddr>),

@@ -15,6 +15,7 @@
 //!   exchange,
 //! - [`suite`]: the only code that sees keys,
 //! - [`wire`]: bytes and the values they stand for,
+//! - [`path_rules`], [`bonding`]: what the user says about paths,
 //! - [`settings`], [`plan`]: what the user allows a network, and what the host does about it,
 //! - [`address`], [`endpoint`], [`time`], [`error`], [`limits`] …: the words everything is said in.
 #![forbid(unsafe_code)]
@@ -32,6 +33,7 @@ pub mod verb;
 pub mod compress;
 pub mod wire;
 
+pub mod bonding;
 pub mod config;
 pub mod credential;
 pub mod dictionary;

@@ -34,6 +34,12 @@ pub const PHYSICAL_RULES_MAX: usize = 32;
 /// Peers the user may have rules for. More are refused.
 pub const PEER_RULES_MAX: usize = 1_024;
 
+/// How many measurements and how many negotiations of a peer with whom paths are bonded may follow
+/// each other closely (spec 02 §13).
+pub const MEASUREMENTS_IN_A_ROW_MAX: u32 = 128;
+/// See [`MEASUREMENTS_IN_A_ROW_MAX`].
+pub const NEGOTIATIONS_IN_A_ROW_MAX: u32 = 128;
+
 /// Addresses to try and prefixes to avoid, of each, the user may name for one peer. More are
 /// refused.
 pub const RULES_PER_PEER_MAX: usize = 16;

@@ -14,7 +14,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("secrets and fingerprints", &["fingerprint", "secret_key"]),
     ("bytes", &["compress", "dictionary", "wire::cursor"]),
     ("identities", &["identity"]),
-    ("physical addresses", &["path_rules", "wire::inet"]),
+    ("physical addresses", &["bonding", "path_rules", "wire::inet"]),
     ("rules and worlds", &["rules", "world"]),
     ("documents", &["command", "credential", "pins", "settings", "status"]),
     ("configurations", &["config"]),

@@ -185,6 +185,7 @@ impl Control {
                 self.peers.set_low_bandwidth(low);
                 Ok(())
             }
+            Command::Bonding(bonding) => self.peers.set_bonding(ctx, &self.roots, bonding),
             Command::LocalAddresses(addresses) => {
                 self.peers.set_local_addresses(addresses);
                 Ok(())

@@ -125,9 +125,8 @@ impl Control {
             Verb::Echo => self.peers.handle_echo(ctx, rx),
             Verb::Rendezvous => self.peers.handle_rendezvous(ctx, roots, rx),
             Verb::PushDirectPaths => self.peers.handle_push_direct_paths(ctx, roots, rx),
-            // No bond is ever formed, so its verbs do not even count as a sign of life.
             Verb::Ack | Verb::QosMeasurement | Verb::PathNegotiationRequest => {
-                Err(Rejected::NotServed)
+                self.peers.handle_bond(ctx, roots, rx)
             }
             _ => Ok(()),
         }

@@ -223,7 +223,7 @@ impl Control {
             _ => shared.tables.path_rules.way(path).map(Way::sealed),
         };
         let way = way.ok_or(Rejected::Blacklisted)?;
-        let cipher = if packet.verb == Verb::Hello { Cipher::Authenticated } else { encrypted };
+        let cipher = if is_in_clear(packet.verb) { Cipher::Authenticated } else { encrypted };
         if packet.verb == Verb::Hello
             && let Some(offset) = hello::tail_offset(&packet.body)
             && let Some(tail) = packet.body.get_mut(offset..)
@@ -270,6 +270,11 @@ impl Control {
     }
 }
 
+/// Returns whether packets of this verb are not encrypted (spec 02 §2.1, §2.12).
+const fn is_in_clear(verb: Verb) -> bool {
+    matches!(verb, Verb::Hello | Verb::PathNegotiationRequest)
+}
+
 /// Returns whether a packet of this verb is most often followed by one from the peer, so that
 /// silence after it means something.
 const fn is_answered(verb: Verb) -> bool {
@@ -278,5 +283,12 @@ const fn is_answered(verb: Verb) -> bool {
 
 /// Returns whether answers to packets of this verb are believed (spec 02 §2.0).
 const fn expects_reply(verb: Verb) -> bool {
-    !matches!(verb, Verb::Ok | Verb::Error | Verb::Rendezvous | Verb::PushDirectPaths)
+    !matches!(
+        verb,
+        Verb::Ok
+            | Verb::Error
+            | Verb::Rendezvous
+            | Verb::PushDirectPaths
+            | Verb::PathNegotiationRequest
+    )
 }

@@ -95,7 +95,7 @@ impl Peer {
         let is_awaited = |candidate: &Candidate| candidate.outcome == Outcome::Awaited;
         // What is tried again and again is always awaited.
         let is_fresh = self.leads.since().is_some_and(|since| now.since(since) < FRESH);
-        if let Some(known) = self.paths.selected(now) {
+        if let Some(known) = self.preferred(now) {
             if known.path().is_through_tcp_relay() { Reason::TcpRelay } else { Reason::Direct }
         } else if !is_online {
             Reason::NoRoot

@@ -124,15 +124,35 @@ impl<K: Copy + Ord> Budgets<K> {
     }
 }
 
-/// Counts a peer's pushes that follow each other closely (spec 02 §2.8).
-///
-/// Eight in a row pass, then none until a pause longer than the interval: a pushed address costs
-/// a probe to a place somebody else has named.
+/// Counts what follows each other closely: so many in a row pass, then none until a pause.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct PushGate {
+pub struct RowGate {
     last: Option<Instant>,
     in_a_row: u32,
 }
+
+impl RowGate {
+    /// Makes a gate nothing has passed.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self { last: None, in_a_row: 0 }
+    }
+
+    /// Returns whether what comes now passes, if `max` in a row do between pauses longer than
+    /// `interval`.
+    pub fn pass(&mut self, now: Instant, interval: Duration, max: u32) -> bool {
+        let close = self.last.is_some_and(|last| now.since(last) <= interval);
+        self.in_a_row = if close { self.in_a_row.saturating_add(1) } else { 1 };
+        self.last = Some(now);
+        self.in_a_row <= max
+    }
+}
+
+/// Counts a peer's pushes that follow each other closely (spec 02 §2.8).
+///
+/// Eight in a row pass: a pushed address costs a probe to a place somebody else has named.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct PushGate(RowGate);
 
 impl PushGate {
     const INTERVAL: Duration = Duration::from_secs(30);
@@ -140,10 +160,7 @@ impl PushGate {
 
     /// Returns whether a push that arrives now is acted upon.
     pub fn pass(&mut self, now: Instant) -> bool {
-        let close = self.last.is_some_and(|last| now.since(last) <= Self::INTERVAL);
-        self.in_a_row = if close { self.in_a_row.saturating_add(1) } else { 1 };
-        self.last = Some(now);
-        self.in_a_row <= Self::IN_A_ROW_MAX
+        self.0.pass(now, Self::INTERVAL, Self::IN_A_ROW_MAX)
     }
 }
 

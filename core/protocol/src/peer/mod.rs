@@ -12,6 +12,7 @@
 //! - `introduce`: RENDEZVOUS between peers this node relays for,
 //! - `keepalive`: everything that happens because time passes,
 //! - `reliance`: leaving a path that dies while it is used,
+//! - `bond`: having other paths stand by,
 //! - `fallback`: doing without UDP, through a TCP relay,
 //! - `record`: what is saved of a peer,
 //! - `acquaintances`: those who were validated once and are no peers at the moment,
@@ -26,6 +27,7 @@
 
 mod acquaintances;
 mod answer;
+mod bond;
 mod configured;
 pub mod explain;
 mod fallback;
@@ -52,6 +54,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::address::Address;
+use crate::bonding::{Bonding, Policy};
 use crate::command::Conditions;
 use crate::endpoint::{Path, is_usable_endpoint};
 use crate::error::Rejected;
@@ -66,6 +69,7 @@ use crate::limits::{
 };
 use crate::outbox::{Ctx, Directory, Received};
 use crate::peer::acquaintances::Acquaintances;
+use crate::peer::bond::Bond;
 use crate::peer::fallback::Fallback;
 use crate::peer::gates::{Budget, Gate, PushGate};
 use crate::peer::hello::Asked;
@@ -104,6 +108,8 @@ pub struct Peer {
     selected: Option<Path>,
     /// What speaks against that path.
     evidence: Option<Evidence>,
+    /// Set while other paths stand by.
+    bond: Option<Box<Bond>>,
     leads: Leads,
     /// What it announced in HELLO or OK(HELLO).
     version: Option<Version>,
@@ -142,6 +148,7 @@ impl Peer {
             paths: Paths::default(),
             selected: None,
             evidence: None,
+            bond: None,
             leads: Leads::default(),
             version: None,
             owed_worlds: None,
@@ -208,6 +215,7 @@ pub struct Peers {
     conditions: Conditions,
     /// Whether the user wants little to be sent.
     low_bandwidth: bool,
+    bonding: Bonding,
 }
 
 impl Peers {
@@ -236,6 +244,7 @@ impl Peers {
             is_online: false,
             conditions: Conditions { metered: false, expensive: false, offline: false },
             low_bandwidth: false,
+            bonding: Bonding::new(Policy::None),
         }
     }
 
@@ -315,6 +324,7 @@ impl Peers {
         if trusted {
             is_new_member = peer.trusted.replace(ctx.now).is_none();
         }
+        peer.count_inbound(rx);
         // A frame on the path in use, which is nearly every packet there is, changes nothing else.
         let is_settled = rx.hops == 0
             && peer.selected == Some(rx.path)
@@ -386,10 +396,11 @@ impl Peers {
 
     /// Tells the data plane and the host how `address` is reached, if that has changed.
     fn refresh(&mut self, ctx: &mut Ctx<'_>, roots: &Roots, address: Address) {
+        self.bond(ctx.now, roots, address);
         let Some(peer) = self.peers.get_mut(&address) else { return };
-        let selected = peer.paths.selected(ctx.now).map(|known| known.path());
+        let selected = peer.preferred(ctx.now).map(|known| known.path());
         if peer.selected != selected {
-            peer.selected = selected;
+            peer.settle_on(ctx.now, selected);
             if let Some(view) = ctx.tables.peer_mut(address) {
                 view.path = selected;
             }
@@ -448,7 +459,7 @@ impl Peers {
     #[must_use]
     pub fn statuses(&self, now: Instant, tables: &Tables, roots: &Roots) -> Vec<PeerStatus> {
         let status = |(&address, peer): (&Address, &Peer)| {
-            let selected = peer.paths.selected(now);
+            let selected = peer.preferred(now);
             PeerStatus {
                 address,
                 role: roots.role(address),

@@ -143,6 +143,17 @@ impl Known {
         self.probed + if is_repeated { REPEAT } else { heartbeat }
     }
 
+    /// Returns whether it is watched so that it can take over.
+    fn stands_by(&self, now: Instant) -> bool {
+        self.is_alive(now) && !self.path.is_through_tcp_relay()
+    }
+
+    /// Returns when the peer is to be asked for a sign of life, a `period` after the last or after it
+    /// was asked.
+    fn next_heartbeat(&self, period: Duration) -> Option<Instant> {
+        self.heard.map(|heard| heard.max(self.probed) + period)
+    }
+
     /// Returns how bad the path is: the smaller, the better (spec 02 §4.6).
     ///
     /// A private address thus beats a global one of the same latency by a factor of four, and
@@ -275,6 +286,25 @@ impl Paths {
             .collect()
     }
 
+    /// Returns the paths on which the peer was heard a moment ago but not for a `period`, nor asked,
+    /// and takes it as asked. Those through the TCP relay are left alone.
+    pub fn take_heartbeats(&mut self, now: Instant, period: Duration) -> Vec<Path> {
+        let standing_by = self.known.iter_mut().filter(|known| known.stands_by(now));
+        let due = standing_by.filter(|known| known.next_heartbeat(period) <= Some(now));
+        due.map(|known| {
+            known.ask(now);
+            known.path
+        })
+        .collect()
+    }
+
+    /// Returns when the next of those paths is due.
+    #[must_use]
+    pub fn next_heartbeat(&self, now: Instant, period: Duration) -> Option<Instant> {
+        let standing_by = self.known.iter().filter(|known| known.stands_by(now));
+        standing_by.filter_map(|known| known.next_heartbeat(period)).min()
+    }
+
     /// Returns what is known of `path`.
     #[must_use]
     pub fn find(&self, path: Path) -> Option<&Known> {
@@ -349,6 +379,11 @@ impl Paths {
     #[must_use]
     pub fn selected(&self, now: Instant) -> Option<&Known> {
         best(now, self.unexpired(now).filter(|known| !known.is_failing()))
+    }
+
+    /// Returns the best path of those that are `acceptable`.
+    pub fn best_of(&self, now: Instant, acceptable: impl Fn(&Known) -> bool) -> Option<&Known> {
+        best(now, self.iter().filter(|known| acceptable(known)))
     }
 
     /// Returns the best path, however old.

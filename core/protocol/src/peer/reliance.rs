@@ -41,6 +41,8 @@ pub(super) enum Cause {
     Frames(Instant),
     /// Something speaks against it.
     Evidence,
+    /// Others stand by to take over (`bond`).
+    Bond,
 }
 
 /// When paths in use are looked at, and why.
@@ -121,7 +123,11 @@ impl Peers {
     /// Looks at every path that is due.
     pub(super) fn look_at_paths(&mut self, ctx: &mut Ctx<'_>, roots: &Roots) {
         while let Some((address, cause)) = self.watches.take_due(ctx.now) {
-            if let Some(next) = self.look_at_path(ctx, roots, address, cause) {
+            let next = match cause {
+                Cause::Bond => self.look_after_bond(ctx, roots, address),
+                Cause::Frames(_) | Cause::Evidence => self.look_at_path(ctx, roots, address, cause),
+            };
+            if let Some(next) = next {
                 self.watches.0.insert((next, address, cause));
             } else {
                 self.unwatch(ctx, address, cause);
@@ -150,7 +156,9 @@ impl Peers {
         }
         let (silent_since, allowance) = match cause {
             Cause::Frames(since) => (heard.max(since), SILENCE),
-            Cause::Evidence => (heard, evidence.map_or(SILENCE, |evidence| evidence.allowance)),
+            Cause::Evidence | Cause::Bond => {
+                (heard, evidence.map_or(SILENCE, |evidence| evidence.allowance))
+            }
         };
         if now.since(silent_since) < allowance {
             return Some(silent_since + allowance);
@@ -189,6 +197,11 @@ impl Peers {
             Cause::Evidence => {
                 if let Some(peer) = self.peers.get_mut(&address) {
                     peer.evidence = None;
+                }
+            }
+            Cause::Bond => {
+                if let Some(peer) = self.peers.get_mut(&address) {
+                    peer.bond = None;
                 }
             }
         }

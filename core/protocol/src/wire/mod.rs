@@ -15,6 +15,7 @@ pub mod header;
 
 pub mod inet;
 
+pub mod bond;
 pub mod credentials;
 pub mod ethernet;
 pub mod frame;
