@@ -5,6 +5,7 @@
 static MEMORY: zt_tests::memory::Counting = zt_tests::memory::Counting;
 
 mod sim {
+    mod bonding;
     mod bootstrap;
     mod bridge;
     mod chaos;

@@ -27,14 +27,18 @@ pub struct Bonding {
     pub default: Policy,
     /// For these, at most [`PEER_RULES_MAX`](crate::limits::PEER_RULES_MAX).
     pub peers: BTreeMap<Address, Policy>,
-    /// How long the path in use may be silent before another takes over; less than
-    /// [`FAILOVER_MIN`](Self::FAILOVER_MIN) counts as that.
+    /// How long the path in use may be silent before another takes over. What is outside of
+    /// [`FAILOVER_MIN`](Self::FAILOVER_MIN) and [`FAILOVER_MAX`](Self::FAILOVER_MAX) counts as the
+    /// nearer of these.
     pub failover: Duration,
 }
 
 impl Bonding {
     /// The least time until another path takes over.
     pub const FAILOVER_MIN: Duration = Duration::from_millis(500);
+
+    /// The longest time, beyond which paths of peers that bond are as good as unwatched.
+    pub const FAILOVER_MAX: Duration = Duration::from_secs(30);
 
     /// Returns this policy for everybody, with the interval of the reference.
     #[must_use]

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use tokio::sync::{mpsc, watch};
+use zt_protocol::bonding::Bonding;
 use zt_protocol::event::StoreKey;
 use zt_protocol::identity::SecretIdentity;
 use zt_protocol::node::{Config, Node};
@@ -71,6 +72,7 @@ pub struct Builder {
     avoided_interfaces: Vec<String>,
     path_rules: Option<PathRules>,
     low_bandwidth: bool,
+    bonding: Option<Bonding>,
 }
 
 impl Builder {
@@ -94,6 +96,7 @@ impl Builder {
             outfit: Outfit::default(),
             path_rules: None,
             low_bandwidth: false,
+            bonding: None,
         }
     }
 
@@ -211,6 +214,14 @@ impl Builder {
         self
     }
 
+    /// Uses several paths to one peer so, not as the `local.conf` of the home directory says; see
+    /// [`Handle::set_bonding`].
+    #[must_use]
+    pub fn bonding(mut self, bonding: Bonding) -> Self {
+        self.bonding = Some(bonding);
+        self
+    }
+
     /// Does what `local.conf` says, which goes before what the program says, as in the reference.
     fn go_by(mut self, conf: LocalConf) -> Self {
         for problem in &conf.problems {
@@ -236,6 +247,7 @@ impl Builder {
         }
         self.low_bandwidth |= conf.low_bandwidth;
         self.path_rules.get_or_insert(conf.path_rules);
+        self.bonding.get_or_insert(conf.bonding);
         self
     }
 
@@ -338,6 +350,7 @@ impl Builder {
             records,
             watch,
             controller: self.controller,
+            bonding: self.bonding.unwrap_or_default(),
             requests: received,
             events,
         };

@@ -15,6 +15,7 @@ use std::task::{Context, Poll};
 
 use tokio::sync::mpsc;
 use zt_protocol::address::{Address, Mac, MoonId, NetworkId};
+use zt_protocol::bonding::Bonding;
 use zt_protocol::command::{Command, CommandError};
 use zt_protocol::event::{self, NetworkStatus, Standing, StoreKey};
 use zt_protocol::fingerprint::Invitation;
@@ -57,6 +58,7 @@ pub(crate) struct Driver {
     pub(crate) watch: Option<Watch>,
     /// Whether the node controls the networks there are records of.
     pub(crate) controller: bool,
+    pub(crate) bonding: Bonding,
     pub(crate) requests: mpsc::Receiver<Request>,
     pub(crate) events: Arc<Events>,
 }
@@ -143,7 +145,7 @@ impl Driver {
 
         // Whatever happens to this task, nobody waits for its events in vain.
         let _closing = Closing(Arc::clone(&running.events));
-        running.load().await;
+        running.load(self.bonding).await;
         running.drive().await;
         running.stop().await;
     }
@@ -179,11 +181,12 @@ impl Running {
     }
 
     /// Gives the node what was saved.
-    async fn load(&mut self) {
+    async fn load(&mut self, bonding: Bonding) {
         let now = self.clock.now();
         self.look_around(now);
         self.surroundings.set_online(now, false);
         self.command(now, Command::TcpRelay(self.tcp_relay.usage()));
+        self.command(now, Command::Bonding(bonding));
         for (moon, seeds) in self.records.home().wanted_moons().unwrap_or_default() {
             for seed in seeds {
                 self.command(now, Command::Orbit { moon, seed: Some(seed), definition: None });

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use tokio::sync::{mpsc, oneshot, watch};
 use zt_protocol::address::{Address, MoonId, MulticastGroup, NetworkId};
+use zt_protocol::bonding::Bonding;
 use zt_protocol::command::Command;
 use zt_protocol::error::Drops;
 use zt_protocol::event::{NetworkStatus, StoreKey};
@@ -313,6 +314,16 @@ impl Handle {
     /// [`RequestError`].
     pub async fn pin(&self, address: Address, expected: Expected) -> Result<(), RequestError> {
         self.settle(Command::Pin { address, expected }).await
+    }
+
+    /// Uses several paths to one peer so, from here on. Unless told so, the best is used and the
+    /// others are looked at now and then.
+    ///
+    /// # Errors
+    ///
+    /// [`RequestError`].
+    pub async fn set_bonding(&self, bonding: Bonding) -> Result<(), RequestError> {
+        self.settle(Command::Bonding(bonding)).await
     }
 
     /// Takes a pin back, or forgets who was first seen at an address.

@@ -82,7 +82,7 @@ pub(crate) enum Request {
         network: NetworkId,
         reply: Reply<Result<Packets, RequestError>>,
     },
-    /// A command about pins.
+    /// A command about pins or bonding.
     Settle {
         command: Box<Command>,
         reply: Reply<Result<(), RequestError>>,

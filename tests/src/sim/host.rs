@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
 use zt_protocol::address::Address;
+use zt_protocol::bonding::Bonding;
 use zt_protocol::endpoint::Path;
 use zt_protocol::event::{Event, StoreKey};
 use zt_protocol::fingerprint::Expected;
@@ -64,6 +65,7 @@ pub(super) struct Host {
     /// What its user says about physical addresses, and whether to send little.
     pub(super) path_rules: PathRules,
     pub(super) low_bandwidth: bool,
+    pub(super) bonding: Bonding,
     /// When the world will wake the node.
     pub(super) scheduled: Option<Instant>,
     identity: SecretIdentityText,
@@ -93,6 +95,7 @@ impl Host {
             clock_skew_ms: 0,
             path_rules: PathRules::default(),
             low_bandwidth: false,
+            bonding: Bonding::default(),
             scheduled: None,
             identity: identity.to_text().to_string(),
             public: *identity.public(),
@@ -166,8 +169,11 @@ impl Host {
         };
         let mut stored: Vec<_> = self.disk.iter().collect();
         stored.sort_by_key(|(key, _)| rank(key));
-        let mut commands =
-            vec![Command::LocalAddresses(addresses), Command::TcpRelay(self.tcp_relay)];
+        let mut commands = vec![
+            Command::LocalAddresses(addresses),
+            Command::TcpRelay(self.tcp_relay),
+            Command::Bonding(self.bonding.clone()),
+        ];
         commands
             .extend(stored.iter().filter_map(|(key, value)| load(**key, value, self.stack.mode)));
         let sent = commands.into_iter().map(|command| {

@@ -89,6 +89,8 @@ pub(super) struct Internet {
     pub(super) local: Link,
     /// Pairs that cannot reach each other, each in both orders.
     pub(super) blocked: BTreeSet<(NodeId, NodeId)>,
+    /// Addresses whose uplinks are cut.
+    pub(super) cut: BTreeSet<IpAddr>,
     /// Nodes whose sites let no UDP pass.
     pub(super) without_udp: BTreeSet<NodeId>,
     /// Where the TCP relay stands for each node that has a connection to it.
@@ -118,6 +120,7 @@ impl Internet {
             wide: Link::new(Duration::from_millis(20)..=Duration::from_millis(20)),
             local: Link::new(Duration::from_micros(300)..=Duration::from_micros(300)),
             blocked: BTreeSet::new(),
+            cut: BTreeSet::new(),
             without_udp: BTreeSet::new(),
             tcp_relays: BTreeMap::new(),
             tcp_relay_lies: BTreeMap::new(),
@@ -222,6 +225,12 @@ impl Internet {
             Ipv4Addr::new(192, 168, 1, 9 + *hosts).into()
         };
         self.plug_in(node, (Segment::Lan(lan), SocketAddr::new(address, PORT)));
+    }
+
+    /// Gives `node` another IPv4 address of the Internet as well, and a socket for it.
+    pub(super) fn attach_again(&mut self, node: NodeId) {
+        let address = SocketAddr::new(self.new_site().into(), PORT);
+        self.open(node, (Segment::Internet, address));
     }
 
     /// Gives `node` an IPv6 address of the Internet as well, and a socket for it.
@@ -336,6 +345,9 @@ impl Internet {
             return None;
         }
         if self.blocked.contains(&(datagram.from, node)) {
+            return None;
+        }
+        if [destination, datagram.source].iter().any(|end| self.cut.contains(&end.ip())) {
             return None;
         }
         *self.arrived.entry((datagram.from, node)).or_default() += 1;

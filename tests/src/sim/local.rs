@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 
+use zt_protocol::bonding::Bonding;
 use zt_protocol::node::Command;
 use zt_protocol::path_rules::PathRules;
 
@@ -23,6 +24,31 @@ impl World {
         if self.hosts[node.0].power == Power::On {
             self.command(node, Command::LowBandwidth(true));
         }
+    }
+
+    /// Lets `node` use several paths to one peer so, from now on and after each start.
+    pub fn set_bonding(&mut self, node: NodeId, bonding: Bonding) {
+        self.hosts[node.0].bonding.clone_from(&bonding);
+        if self.hosts[node.0].power == Power::On {
+            self.command(node, Command::Bonding(bonding));
+        }
+    }
+
+    /// Gives `node` a second uplink, with a public address and a socket of its own. Before it starts
+    /// only.
+    pub fn add_uplink(&mut self, node: NodeId) {
+        assert_eq!(self.hosts[node.0].power, Power::New, "addresses are chosen before the start");
+        self.internet.attach_again(node);
+    }
+
+    /// Lets nothing pass by the uplink that has this address.
+    pub fn cut_uplink(&mut self, address: SocketAddr) {
+        self.internet.cut.insert(address.ip());
+    }
+
+    /// Undoes [`cut_uplink`](Self::cut_uplink).
+    pub fn mend_uplink(&mut self, address: SocketAddr) {
+        self.internet.cut.remove(&address.ip());
     }
 
     /// Returns where the sockets of `node` are, as it knows them itself.

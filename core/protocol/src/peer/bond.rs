@@ -167,6 +167,9 @@ impl Peers {
         if bonding.peers.len() > PEER_RULES_MAX {
             return Err(CommandError::TooMany("peers with a bonding policy of their own"));
         }
+        if self.bonding == bonding {
+            return Ok(());
+        }
         self.bonding = bonding;
         self.watches.0.retain(|&(.., cause)| cause != Cause::Bond);
         for peer in self.peers.values_mut() {
@@ -182,11 +185,11 @@ impl Peers {
     /// Returns whether paths to a peer are bonded, as far as that is not up to the paths.
     fn is_bonded(&self, now: Instant, roots: &Roots, address: Address) -> bool {
         let pace = Pace::of(self.conditions, self.low_bandwidth);
-        let is_in_use = |peer: &Peer| peer.is_trusted(now) && peer.is_active(now, pace);
+        let is_in_use = |peer: &Box<Peer>| peer.is_trusted(now) && peer.is_active(now, pace);
         self.bonding.policy(address) == Policy::ActiveBackup
             && pace.alternatives
             && !roots.is_upstream(address)
-            && self.peers.get(&address).is_some_and(|peer| is_in_use(peer))
+            && self.peers.get(&address).is_some_and(is_in_use)
     }
 
     /// Makes a bond with a peer if there is to be one and it answers on some path.
@@ -194,7 +197,7 @@ impl Peers {
         if self.bonding.policy(address) == Policy::None || !self.is_bonded(now, roots, address) {
             return;
         }
-        let failover = self.bonding.failover.max(Bonding::FAILOVER_MIN);
+        let failover = self.bonding.failover.clamp(Bonding::FAILOVER_MIN, Bonding::FAILOVER_MAX);
         let Some(peer) = self.peers.get_mut(&address) else { return };
         if peer.bond.is_none() && peer.paths.iter().any(|known| known.is_alive(now)) {
             peer.bond = Some(Box::new(Bond::new(now, peer.selected, failover)));
@@ -304,6 +307,30 @@ impl Peers {
             bond.active = Some(rx.path);
             bond.trial_until = ctx.now;
             self.refresh(ctx, roots, rx.from);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_path_most_packets_come_by_is_found() {
+        let path = |port| Path::from_all(([192, 0, 2, 1], port).into());
+        for (ports, most) in [
+            (&[1, 1, 1, 2, 2][..], Some(1)),
+            (&[2, 2, 1, 1, 1], Some(1)),
+            (&[1, 2, 1, 3, 1], Some(1)),
+            (&[1, 2, 1, 2], None),
+            (&[], None),
+        ] {
+            let mut inbound = Inbound::new(Instant::ZERO);
+            for &port in ports {
+                inbound.count(path(port));
+            }
+            let found = inbound.path.filter(|_| inbound.lead > 0);
+            assert_eq!(found, most.map(path), "{ports:?}");
         }
     }
 }

@@ -154,11 +154,10 @@ impl Peers {
         if heard >= asked {
             return None;
         }
-        let (silent_since, allowance) = match cause {
-            Cause::Frames(since) => (heard.max(since), SILENCE),
-            Cause::Evidence | Cause::Bond => {
-                (heard, evidence.map_or(SILENCE, |evidence| evidence.allowance))
-            }
+        let (silent_since, allowance) = if let Cause::Frames(since) = cause {
+            (heard.max(since), SILENCE)
+        } else {
+            (heard, evidence.map_or(SILENCE, |evidence| evidence.allowance))
         };
         if now.since(silent_since) < allowance {
             return Some(silent_since + allowance);

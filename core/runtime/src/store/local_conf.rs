@@ -10,7 +10,10 @@
 //!                 "tertiaryPort": 0, "portMappingEnabled": true,
 //!                 "bind": ["192.0.2.1"], "interfacePrefixBlacklist": ["docker"],
 //!                 "allowTcpFallbackRelay": true, "tcpFallbackRelay": "192.0.2.2/443",
-//!                 "forceTcpRelay": false, "lowBandwidthMode": false } }
+//!                 "forceTcpRelay": false, "lowBandwidthMode": false,
+//!                 "defaultBondingPolicy": "none",
+//!                 "policies": { "quick": { "basePolicy": "active-backup", "failoverInterval": 1000 } },
+//!                 "peerSpecificBonds": { "8056c2e21c": "quick" } } }
 //! ```
 //!
 //! Trusted paths may also be in a file `trustedpaths` beside it, as they were once, in lines such as
@@ -20,9 +23,11 @@
 //! wants avoided, such as a blacklist, the node does not start; all else is as if it were not there.
 
 use core::net::{IpAddr, SocketAddr};
+use core::time::Duration;
 
 use serde_json::{Map, Value};
 use zt_protocol::address::Address;
+use zt_protocol::bonding::{Bonding, Policy};
 use zt_protocol::limits::{PATH_MTU_MAX, PATH_MTU_MIN};
 use zt_protocol::path_rules::{PathRules, PeerRule, PhysicalRule, TrustedPathId};
 use zt_protocol::prefix::Prefix;
@@ -56,6 +61,9 @@ pub struct LocalConf {
     pub tcp_relay: Option<SocketAddr>,
     /// Whether paths are kept open with as little as can be.
     pub low_bandwidth: bool,
+    /// How several paths to one peer are used. Asking for a policy there is not is as if nothing
+    /// were asked for, and the shortest interval of those in use is that of all.
+    pub bonding: Bonding,
     /// What was passed over because it cannot be understood.
     pub problems: Vec<Problem>,
 }
@@ -237,6 +245,7 @@ impl LocalConf {
             let expected = "an endpoint, such as 192.0.2.1/443";
             self.tcp_relay = Some(relay.ok_or_else(|| refused("tcpFallbackRelay", expected))?);
         }
+        self.read_bonding(settings);
         Ok(())
     }
 
@@ -262,6 +271,44 @@ impl LocalConf {
             }
         }
     }
+
+    fn read_bonding(&mut self, settings: &Map<String, Value>) {
+        let custom = settings.get("policies");
+        let mut shortest = None;
+        let mut policy = |value: &Value| {
+            let name = value.as_str()?;
+            let custom = custom.and_then(|policies| policies.get(name));
+            let base = custom.map_or(Some(name), |custom| custom.get("basePolicy")?.as_str());
+            let policy = match base? {
+                "none" => Policy::None,
+                "active-backup" => Policy::ActiveBackup,
+                _ => return None,
+            };
+            let interval = custom.and_then(|custom| int(custom.get("failoverInterval")?));
+            let interval = interval.map(Duration::from_millis);
+            shortest = shortest.into_iter().chain(interval).min();
+            Some(policy)
+        };
+        if let Some(value) = settings.get("defaultBondingPolicy") {
+            match policy(value) {
+                Some(default) => self.bonding.default = default,
+                None => {
+                    self.problems.push(Problem::new("settings.defaultBondingPolicy", POLICY));
+                }
+            }
+        }
+        let peers = settings.get("peerSpecificBonds").and_then(Value::as_object);
+        for (peer, value) in peers.into_iter().flatten() {
+            match (peer.parse::<Address>(), policy(value)) {
+                (Ok(address), Some(policy)) => drop(self.bonding.peers.insert(address, policy)),
+                _ => {
+                    let key = format!("settings.peerSpecificBonds.{peer}");
+                    self.problems.push(Problem::new(key, POLICY));
+                }
+            }
+        }
+        self.bonding.failover = shortest.unwrap_or(self.bonding.failover);
+    }
 }
 
 impl super::Home {
@@ -286,6 +333,8 @@ impl super::Home {
 const NETWORK: &str = "a network, such as 10.1.0.0/16";
 const LIST_OF_NETWORKS: &str = "a list of networks, such as 10.1.0.0/16";
 const LIST_OF_ENDPOINTS: &str = "a list of endpoints, such as 192.0.2.1/9993";
+
+const POLICY: &str = "none, active-backup or a policy based on these, which is all there is here";
 
 /// Reads a truth value as leniently as the reference does.
 fn bool(value: &Value) -> Option<bool> {
@@ -371,6 +420,33 @@ mod tests {
         assert!(conf.tcp_relay_allowed && !conf.tcp_relay_forced);
         assert_eq!(conf.tcp_relay, Some("192.0.2.9:443".parse().unwrap()));
         assert_eq!(parse("{}"), Ok(LocalConf::default()));
+    }
+
+    #[test]
+    fn policies_for_several_paths_are_those_there_are_or_based_on_them() {
+        let conf = parse(
+            r#"{ "settings": {
+                "defaultBondingPolicy": "quick",
+                "policies": {
+                    "quick": { "basePolicy": "active-backup", "failoverInterval": 1000 },
+                    "spread": { "basePolicy": "balance-rr", "failoverInterval": 600 }
+                },
+                "peerSpecificBonds": {
+                    "8056c2e21c": "none", "8056c2e21d": "active-backup", "8056c2e21e": "spread",
+                    "everybody": "none"
+                }
+            } }"#,
+        )
+        .unwrap();
+
+        let policy = |peer: &str| conf.bonding.policy(peer.parse().unwrap());
+        assert_eq!(policy("8056c2e21c"), Policy::None);
+        assert_eq!(policy("8056c2e21d"), Policy::ActiveBackup);
+        assert_eq!(policy("8056c2e21e"), Policy::ActiveBackup);
+        assert_eq!(conf.bonding.failover, Duration::from_secs(1));
+        let keys: Vec<_> = conf.problems.iter().map(|problem| problem.key.as_str()).collect();
+        let bonds = ["8056c2e21e", "everybody"];
+        assert_eq!(keys, bonds.map(|peer| format!("settings.peerSpecificBonds.{peer}")));
     }
 
     #[test]
