@@ -185,11 +185,12 @@ impl Peers {
     /// Returns whether paths to a peer are bonded, as far as that is not up to the paths.
     fn is_bonded(&self, now: Instant, roots: &Roots, address: Address) -> bool {
         let pace = Pace::of(self.conditions, self.low_bandwidth);
-        let is_in_use = |peer: &Box<Peer>| peer.is_trusted(now) && peer.is_active(now, pace);
+        let Some(peer) = self.peers.get(&address) else { return false };
         self.bonding.policy(address) == Policy::ActiveBackup
             && pace.alternatives
             && !roots.is_upstream(address)
-            && self.peers.get(&address).is_some_and(is_in_use)
+            && peer.is_trusted(now)
+            && peer.is_active(now, pace)
     }
 
     /// Makes a bond with a peer if there is to be one and it answers on some path.
