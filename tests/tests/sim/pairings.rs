@@ -10,7 +10,7 @@ use zt_tests::sim::{
 
 /// What is between a member and the Internet.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-enum Kind {
+pub(super) enum Kind {
     Nothing,
     FullCone,
     AddressRestricted,
@@ -25,11 +25,11 @@ enum Kind {
 
 use Kind::{AddressRestricted, Carrier, FullCone, Nothing, PortRestricted, Sequential, Symmetric};
 
-const KINDS: [Kind; 7] =
+pub(super) const KINDS: [Kind; 7] =
     [Nothing, FullCone, AddressRestricted, PortRestricted, Carrier, Sequential, Symmetric];
 
 impl Kind {
-    fn site(self, families: Families) -> Site {
+    pub(super) fn site(self, families: Families) -> Site {
         let (nat, carrier): (Option<Nat>, Option<Nat>) = match self {
             Nothing => (None, None),
             FullCone => (Some(FULL_CONE), None),
@@ -49,7 +49,7 @@ impl Kind {
 /// for every far end is met by those who let in whoever is at an address they have sent to. Those
 /// who look at the port must have sent to it before, so they have to foretell it; and two who must
 /// each foretell the other's change their own by trying.
-fn best(a: Kind, b: Kind, families: Families) -> Route {
+pub(super) fn best(a: Kind, b: Kind, families: Families) -> Route {
     let looks_at_port = |kind| matches!(kind, PortRestricted | Carrier | Sequential | Symmetric);
     let is_known = |kind| !matches!(kind, Sequential | Symmetric);
     let can_foretell = |kind, by| kind == Sequential && is_known(by);
