@@ -163,7 +163,8 @@ impl Roots {
     /// Offers a world received from `from`, a root or a seed (spec 02 §1.3, §1.6).
     ///
     /// If it is accepted, it is saved and the data plane told. Takes tens of milliseconds for
-    /// every root not known of, if it is signed well or comes from a seed.
+    /// every root that is not listed yet and of whose identity `is_valid` does not say that it was
+    /// validated before, if the world is signed well or comes from a seed.
     ///
     /// # Errors
     ///
@@ -173,12 +174,13 @@ impl Roots {
         ctx: &mut Ctx<'_>,
         from: Address,
         world: World,
+        is_valid: impl Fn(&Identity) -> bool,
     ) -> Result<(), WorldRefused> {
         let key = match world.kind {
             WorldKind::Planet => None,
             WorldKind::Moon => Some(MoonId(world.id)),
         };
-        match self.check(ctx.now, from, key, &world) {
+        match self.check(ctx.now, from, key, &world, is_valid) {
             Ok(()) => {
                 self.accept(ctx, world);
                 Ok(())
@@ -197,6 +199,7 @@ impl Roots {
         from: Address,
         key: Option<MoonId>,
         world: &World,
+        is_valid: impl Fn(&Identity) -> bool,
     ) -> Result<(), WorldRefused> {
         let lists = |address| world.roots.iter().any(|root| root.identity.address() == address);
         match key.map_or(Some(&self.planet), |moon| self.moons.get(&moon)) {
@@ -215,9 +218,9 @@ impl Roots {
         {
             return Err(why);
         }
-        let is_known = |identity: &Identity| self.listed().any(|root| root.identity == *identity);
-        let identities = world.roots.iter().map(|root| &root.identity);
-        match identities.filter(|identity| !is_known(identity)).find(|new| !new.is_valid()) {
+        let is_listed = |identity: &Identity| self.listed().any(|root| root.identity == *identity);
+        let mut identities = world.roots.iter().map(|root| &root.identity);
+        match identities.find(|one| !(is_listed(one) || is_valid(one) || one.is_valid())) {
             Some(forged) => Err(WorldRefused::InvalidRoot(forged.address())),
             None => Ok(()),
         }
@@ -557,8 +560,11 @@ mod tests {
         let moon = World { id: 7, ..world(WorldKind::Moon, vec![root(seed, &[])]) };
         roots.orbit(ctx, MoonId(7), Some(seed), None).unwrap();
 
-        assert_eq!(roots.offer(ctx, IN_BOTH, moon.clone()), Err(WorldRefused::NotFromSeed));
-        assert_eq!(roots.offer(ctx, seed, moon), Err(WorldRefused::InvalidRoot(seed)));
+        assert_eq!(
+            roots.offer(ctx, IN_BOTH, moon.clone(), |_| false),
+            Err(WorldRefused::NotFromSeed)
+        );
+        assert_eq!(roots.offer(ctx, seed, moon, |_| false), Err(WorldRefused::InvalidRoot(seed)));
         assert_eq!(roots.moons().count(), 1);
         let wanted = &roots.status(|_| Contact::Silent).wanted[0];
         assert_eq!(wanted.refused.unwrap().why, WorldRefused::InvalidRoot(seed));

@@ -10,6 +10,7 @@ use crate::address::Address;
 use crate::endpoint::{Path, Scope};
 use crate::error::Rejected;
 use crate::event::IdentitySource;
+use crate::identity::{Directory, Identity};
 use crate::limits::{
     AMPLIFICATION_MAX, HEADER_LEN, MOONS_MAX, PACKET_LEN_MAX, PHYSICAL_MTU, PROTOCOL_VERSION_MIN,
 };
@@ -274,7 +275,8 @@ impl Peers {
             let (world, len) = World::read_prefix(worlds)?;
             worlds = worlds.get(len..).unwrap_or_default();
             let id = world.id;
-            match roots.offer(ctx, from, world) {
+            let is_valid = |root: &Identity| self.identity(root.address()) == Some(root);
+            match roots.offer(ctx, from, world, is_valid) {
                 Ok(()) => log::info!("world {id:016x} updated by {from}"),
                 Err(refused) => log::debug!("world {id:016x} from {from} refused: {refused}"),
             }
