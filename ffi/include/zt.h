@@ -422,9 +422,29 @@
 #define ZT_HOSTED_PUBLIC 4
 
 /**
+ * `zt_node_set_conditions`: what is sent costs the user money.
+ */
+#define ZT_CONDITION_METERED 1
+
+/**
+ * `zt_node_set_conditions`: what is sent costs power or patience more than elsewhere.
+ */
+#define ZT_CONDITION_EXPENSIVE 2
+
+/**
+ * `zt_node_set_conditions`: there is no network.
+ */
+#define ZT_CONDITION_OFFLINE 4
+
+/**
  * Longest name of a reason, with its end.
  */
 #define ZT_REASON_LEN 32
+
+/**
+ * Room for the name of a piece of state, with its end.
+ */
+#define ZT_STORE_NAME_LEN 80
 
 /**
  * What a call came back with. Numbers are never used for anything else; more may be added, so treat
@@ -553,7 +573,7 @@ enum zt_result
      */
     ZT_ERROR_OUT_OF_RESOURCES = 501,
     /**
-     * The process lacks the right to make an interface.
+     * The process lacks the right to make an interface, or the host refused a socket.
      */
     ZT_ERROR_NOT_PERMITTED = 502,
     /**
@@ -590,6 +610,12 @@ typedef struct zt_log_record {
      */
     char message[ZT_LOG_LEN];
 } zt_log_record;
+
+/**
+ * Prepares a socket before it is used, as `VpnService.protect` does; 0 has it closed. It must not wait,
+ * and must not call the node: a thread of the library runs it.
+ */
+typedef int32_t (*zt_protect_callback)(void *user_data, int32_t fd);
 
 /**
  * How a node shall run. Everything but `struct_size` and `home` may be zero. All of it is the
@@ -637,6 +663,14 @@ typedef struct zt_config {
      * How many.
      */
     size_t bind_count;
+    /**
+     * Looks at each socket before it is used, until the node has been freed; may be null.
+     */
+    zt_protect_callback protect;
+    /**
+     * What `protect` is called with.
+     */
+    void *protect_user_data;
 } zt_config;
 
 /**
@@ -1187,6 +1221,26 @@ typedef struct zt_statistics {
      * Events nobody took.
      */
     uint64_t lost_events;
+    /**
+     * How often the node was woken by a timer of its own. On a phone each time costs power.
+     */
+    uint64_t woken_by_timers;
+    /**
+     * By datagrams.
+     */
+    uint64_t woken_by_datagrams;
+    /**
+     * Because the host has sent to a network.
+     */
+    uint64_t woken_by_frames;
+    /**
+     * Because the host asked something.
+     */
+    uint64_t woken_by_requests;
+    /**
+     * Because interfaces, the gateway or files changed.
+     */
+    uint64_t woken_by_changes;
 } zt_statistics;
 
 /**
@@ -1202,6 +1256,58 @@ typedef struct zt_drop {
      */
     uint64_t count;
 } zt_drop;
+
+/**
+ * How an engine shall be. All of it is the caller's, and read during the call only.
+ */
+typedef struct zt_engine_config {
+    /**
+     * `sizeof(zt_engine_config)`.
+     */
+    uint32_t struct_size;
+    /**
+     * `ZT_CONFIG_ALLOW_LOOPBACK`, or 0.
+     */
+    uint32_t flags;
+    /**
+     * The identity with its private key, as text.
+     */
+    const char *identity;
+    /**
+     * The planet, as in a planet file; null for that of Earth.
+     */
+    const uint8_t *planet;
+    /**
+     * Its length, in bytes.
+     */
+    size_t planet_len;
+    /**
+     * What was saved last under the name `epoch`; null the first time. A program that keeps the
+     * identity has to keep this as well, before it sends anything: packet IDs follow from it.
+     */
+    const uint8_t *epoch;
+    /**
+     * Its length, in bytes.
+     */
+    size_t epoch_len;
+    /**
+     * Random bytes, never used before.
+     */
+    uint8_t seed[32];
+    /**
+     * The time of the program's clock, in us since whenever. It has to count while the machine sleeps.
+     */
+    uint64_t now_us;
+    /**
+     * The wall clock's time, in ms since the Unix epoch.
+     */
+    uint64_t unix_ms;
+} zt_engine_config;
+
+/**
+ * An engine. 0 is none.
+ */
+typedef uint64_t zt_engine;
 
 #ifdef __cplusplus
 extern "C" {
@@ -1725,6 +1831,56 @@ zt_result zt_hosted_allow(zt_node node, uint64_t network, uint64_t member);
 zt_result zt_hosted_deny(zt_node node, uint64_t network, uint64_t member);
 
 /**
+ * Has `protect` look at every socket of the node from here on, before it is used, those there are
+ * included. `ZT_ERROR_NOT_PERMITTED` if it refused one of those, which is closed. To have it from the
+ * start, set it in `zt_config`.
+ *
+ * Thread-safe. Waits for the node, which takes microseconds.
+ *
+ * Pointers: `protect` is null or may be called with `user_data`, on any thread, until the node has been freed.
+ */
+zt_result zt_node_set_protect(zt_node node, zt_protect_callback protect, void *user_data);
+
+/**
+ * Says that the machine may be in another network: sockets are opened anew, all paths and roots tried
+ * at once. On phones for each change of the default network; once too often does no harm.
+ *
+ * Thread-safe. Waits for the node, which takes milliseconds.
+ */
+zt_result zt_node_network_changed(zt_node node);
+
+/**
+ * Says what the machine's network is like, until told otherwise: `ZT_CONDITION_*`, or-ed.
+ *
+ * Thread-safe. Waits for the node, which takes microseconds.
+ */
+zt_result zt_node_set_conditions(zt_node node, uint32_t conditions);
+
+/**
+ * Says that the machine is about to sleep: what the node knows is saved, and it does nothing until
+ * `zt_node_wake`.
+ *
+ * Thread-safe. Waits for the node, which takes microseconds.
+ */
+zt_result zt_node_sleep(zt_node node);
+
+/**
+ * Says that the machine is awake again, perhaps in another network.
+ *
+ * Thread-safe. Waits for the node, which takes milliseconds.
+ */
+zt_result zt_node_wake(zt_node node);
+
+/**
+ * Uses the interface of this name and no other, or all of them if it is null.
+ *
+ * Thread-safe. Waits for the node, which takes milliseconds.
+ *
+ * Pointers: `name` is null or a text.
+ */
+zt_result zt_node_bind_to_interface(zt_node node, const char *name);
+
+/**
  * Writes what was lost since the node started.
  *
  * Thread-safe. Waits for the node, which takes microseconds.
@@ -1742,6 +1898,151 @@ zt_result zt_node_statistics(zt_node node, struct zt_statistics *out);
  * Pointers: `drops` is null or has room for `capacity` of them; `count` is null or points to a number.
  */
 zt_result zt_node_drops(zt_node node, struct zt_drop *drops, size_t capacity, size_t *count);
+
+/**
+ * Makes a node without anything around it; `*out` is its handle, which `zt_engine_free` takes back.
+ *
+ * After each call that passes something in, take out what there is: datagrams to send
+ * (`zt_engine_datagram_out`), frames for the host (`zt_engine_frame_out`), events
+ * (`zt_engine_next_event`), state to save (`zt_engine_store_out`), and when to call `zt_engine_timeout`
+ * (`zt_engine_next_deadline`). Nothing waits, ever.
+ *
+ * Thread-safe, but one thread at a time uses an engine; others wait for it.
+ *
+ * Pointers: `config` is null or points to a `zt_engine_config` whose members are as described; `out` is null or
+ * points to a handle.
+ */
+zt_result zt_engine_new(const struct zt_engine_config *config, zt_engine *out);
+
+/**
+ * Takes a handle back; nothing of the engine is left. With 0 it does nothing. Thread-safe.
+ */
+zt_result zt_engine_free(zt_engine engine);
+
+/**
+ * Writes the node's address.
+ *
+ * Pointers: `out` is null or points to an address.
+ */
+zt_result zt_engine_address(zt_engine engine, uint64_t *out);
+
+/**
+ * Joins a network, in a `ZT_MODE_*`. `cached` is what was saved last under its name
+ * (`networks.d/<16 hexadecimal digits>.conf`), or null.
+ *
+ * Pointers: `cached` is null or has `cached_len` bytes.
+ */
+zt_result zt_engine_join(zt_engine engine,
+                         uint64_t now_us,
+                         uint64_t network,
+                         uint32_t mode,
+                         const uint8_t *cached,
+                         size_t cached_len);
+
+/**
+ * Leaves a network.
+ */
+zt_result zt_engine_leave(zt_engine engine, uint64_t now_us, uint64_t network);
+
+/**
+ * Names this machine's own physical addresses, as texts with the port peers reach them at
+ * (`192.0.2.1:9993`).
+ *
+ * Pointers: `addresses` is null or has `count` texts.
+ */
+zt_result zt_engine_set_local_addresses(zt_engine engine,
+                                        uint64_t now_us,
+                                        const char *const *addresses,
+                                        size_t count);
+
+/**
+ * Tells the wall clock's time after it has jumped.
+ */
+zt_result zt_engine_set_unix_time(zt_engine engine, uint64_t now_us, uint64_t unix_ms);
+
+/**
+ * Passes in a datagram that arrived from `remote`, a text. It is decrypted in place, so it is
+ * clobbered. `ZT_ERROR_REJECTED` if it was dropped, which is nobody's fault here.
+ *
+ * Pointers: `remote` is null or a text; `datagram` is null or has `len` bytes that may be written to.
+ */
+zt_result zt_engine_datagram_in(zt_engine engine,
+                                uint64_t now_us,
+                                const char *remote,
+                                uint8_t *datagram,
+                                size_t len);
+
+/**
+ * Takes out the next datagram to send, and where to, as text. `ZT_ERROR_WOULD_BLOCK` if there is none,
+ * `ZT_ERROR_BUFFER_TOO_SMALL` if it has no room: 10240 bytes are enough.
+ *
+ * Pointers: `buffer` is null or has room for `capacity` bytes; `len` is null or points to a number; `remote` is
+ * null or has room for `ZT_ENDPOINT_LEN` bytes.
+ */
+zt_result zt_engine_datagram_out(zt_engine engine,
+                                 uint8_t *buffer,
+                                 size_t capacity,
+                                 size_t *len,
+                                 char (*remote)[ZT_ENDPOINT_LEN]);
+
+/**
+ * Passes in what the host sends to a network: an IP packet or an Ethernet frame, as it was joined.
+ * `ZT_ERROR_REJECTED` if it was dropped.
+ *
+ * Pointers: `frame` is null or has `len` bytes.
+ */
+zt_result zt_engine_frame_in(zt_engine engine,
+                             uint64_t now_us,
+                             uint64_t network,
+                             const uint8_t *frame,
+                             size_t len);
+
+/**
+ * Takes out the next packet or frame for the host, and of which network it is. Results are as of
+ * `zt_engine_datagram_out`.
+ *
+ * Pointers: `buffer` is null or has room for `capacity` bytes; `len` and `network` are null or point to numbers.
+ */
+zt_result zt_engine_frame_out(zt_engine engine,
+                              uint8_t *buffer,
+                              size_t capacity,
+                              size_t *len,
+                              uint64_t *network);
+
+/**
+ * Lets time pass up to `now_us`. Calling early is harmless; calling late delays what was due.
+ */
+zt_result zt_engine_timeout(zt_engine engine, uint64_t now_us);
+
+/**
+ * Writes when to let time pass next, in us of the program's clock; `UINT64_MAX` if only a datagram, a
+ * frame or a call can change anything.
+ *
+ * Pointers: `out` is null or points to a number.
+ */
+zt_result zt_engine_next_deadline(zt_engine engine, uint64_t *out);
+
+/**
+ * Takes out the next event. `ZT_ERROR_WOULD_BLOCK` if there is none.
+ *
+ * Pointers: `out` is null or points to a `zt_event` whose `struct_size` is set.
+ */
+zt_result zt_engine_next_event(zt_engine engine, struct zt_event *out);
+
+/**
+ * Takes out the next piece of state to save, and its name: the path of a file within a home directory.
+ * `*is_removed` is 1 if what was kept under the name shall be forgotten. Results are as of
+ * `zt_engine_datagram_out`; pieces of state have at most 64 KiB.
+ *
+ * Pointers: `name` is null or has room for `ZT_STORE_NAME_LEN` bytes; `buffer` is null or has room for `capacity`
+ * bytes; `len` and `is_removed` are null or point to numbers.
+ */
+zt_result zt_engine_store_out(zt_engine engine,
+                              char (*name)[ZT_STORE_NAME_LEN],
+                              uint8_t *buffer,
+                              size_t capacity,
+                              size_t *len,
+                              uint32_t *is_removed);
 
 #ifdef __cplusplus
 }  // extern "C"

@@ -21,7 +21,9 @@ fn the_header_is_up_to_date() {
         "peers",
         "trust",
         "hosting",
+        "hints",
         "statistics",
+        "engine",
     ] {
         builder = builder.with_src(crate_dir.join(format!("src/c/{module}.rs")));
     }

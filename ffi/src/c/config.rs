@@ -1,11 +1,13 @@
 //! How a node shall run.
 
-use std::ffi::c_char;
+use std::ffi::{c_char, c_void};
 use std::net::SocketAddr;
+use std::sync::Arc;
 
+use super::hints::{Protector, zt_protect_callback};
 use super::result::Failure;
 use super::structs::{Growing, read_optional, read_slice, read_text};
-use crate::facade::{Config, Profile};
+use crate::facade::{Config, Profile, SocketProtector};
 
 /// `zt_config.port`: any free port.
 pub const ZT_PORT_ANY: u32 = 0x1_0000;
@@ -49,9 +51,13 @@ pub struct zt_config {
     pub bind: *const *const c_char,
     /// How many.
     pub bind_count: usize,
+    /// Looks at each socket before it is used, until the node has been freed; may be null.
+    pub protect: zt_protect_callback,
+    /// What `protect` is called with.
+    pub protect_user_data: *mut c_void,
 }
 
-// SAFETY: integers and raw pointers only, the first of which is the size.
+// SAFETY: integers, raw pointers and a function that may be null only, the first of which is the size.
 unsafe impl Growing for zt_config {
     const NAME: &'static str = "zt_config";
     const FIRST_SIZE: usize = size_of::<Self>();
@@ -94,6 +100,12 @@ impl zt_config {
             controller: self.flags & ZT_CONFIG_CONTROLLER != 0,
             allow_loopback: self.flags & ZT_CONFIG_ALLOW_LOOPBACK != 0,
         })
+    }
+
+    /// Returns what looks at sockets, if anything does.
+    pub(super) fn protector(&self) -> Option<Arc<dyn SocketProtector>> {
+        let user_data = self.protect_user_data;
+        self.protect.map(|function| Arc::new(Protector { function, user_data }) as Arc<_>)
     }
 
     fn port(&self) -> Result<Option<u16>, Failure> {

@@ -98,7 +98,7 @@ fn next(handle: zt_node, timeout_ms: i32) -> Result<Event, Failure> {
     Ok(node(handle)?.next_event_blocking(patience(timeout_ms))?)
 }
 
-fn translate(event: Event) -> zt_event {
+pub(super) fn translate(event: Event) -> zt_event {
     // SAFETY: of integers and arrays of them zeroes are a value.
     let nothing: zt_event = unsafe { std::mem::zeroed() };
     match event {

@@ -10,7 +10,9 @@ mod boundary;
 mod handles;
 
 pub mod config;
+pub mod engine;
 pub mod events;
+pub mod hints;
 pub mod hosting;
 pub mod library;
 pub mod networks;

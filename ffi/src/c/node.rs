@@ -76,8 +76,14 @@ where
 pub unsafe extern "C" fn zt_node_start(config: *const zt_config, out: *mut zt_node) -> zt_result {
     boundary(|| {
         // SAFETY: as the caller promises.
-        let (out, config) = unsafe { (output(out, "out")?, read_struct(config)?.read()?) };
-        *out = NODES.insert(Node::start_blocking(config)?)?;
+        let (out, given) = unsafe { (output(out, "out")?, read_struct(config)?) };
+        // SAFETY: as the caller promises.
+        let config = unsafe { given.read() }?;
+        let node = match given.protector() {
+            Some(protector) => Node::start_protected(config, protector)?,
+            None => Node::start_blocking(config)?,
+        };
+        *out = NODES.insert(node)?;
         Ok(())
     })
 }

@@ -75,7 +75,7 @@ pub enum zt_result {
     ZT_ERROR_PANIC = 500,
     /// The system has no more threads, descriptors or random numbers.
     ZT_ERROR_OUT_OF_RESOURCES = 501,
-    /// The process lacks the right to make an interface.
+    /// The process lacks the right to make an interface, or the host refused a socket.
     ZT_ERROR_NOT_PERMITTED = 502,
     /// The interface cannot be had.
     ZT_ERROR_INTERFACE = 503,

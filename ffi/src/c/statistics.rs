@@ -36,6 +36,16 @@ pub struct zt_statistics {
     pub lost_frames: u64,
     /// Events nobody took.
     pub lost_events: u64,
+    /// How often the node was woken by a timer of its own. On a phone each time costs power.
+    pub woken_by_timers: u64,
+    /// By datagrams.
+    pub woken_by_datagrams: u64,
+    /// Because the host has sent to a network.
+    pub woken_by_frames: u64,
+    /// Because the host asked something.
+    pub woken_by_requests: u64,
+    /// Because interfaces, the gateway or files changed.
+    pub woken_by_changes: u64,
 }
 
 // SAFETY: integers only, the first of which is the size.
@@ -54,7 +64,11 @@ unsafe impl Growing for zt_statistics {
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn zt_node_statistics(node: zt_node, out: *mut zt_statistics) -> zt_result {
     boundary(|| {
-        let statistics = wait(node, |node| async move { node.statistics().await })?;
+        let (statistics, wakeups) =
+            wait(
+                node,
+                |node| async move { Ok((node.statistics().await?, node.wakeups().await?)) },
+            )?;
         let counts = statistics.drops.iter().map(|drop| drop.count);
         let statistics = zt_statistics {
             struct_size: 0,
@@ -63,6 +77,11 @@ pub unsafe extern "C" fn zt_node_statistics(node: zt_node, out: *mut zt_statisti
             lost_datagrams: statistics.lost_datagrams,
             lost_frames: statistics.lost_frames,
             lost_events: statistics.lost_events,
+            woken_by_timers: wakeups.timers,
+            woken_by_datagrams: wakeups.datagrams,
+            woken_by_frames: wakeups.frames,
+            woken_by_requests: wakeups.requests,
+            woken_by_changes: wakeups.changes,
         };
         // SAFETY: as the caller promises.
         unsafe { write_struct(out, &statistics) }

@@ -98,7 +98,7 @@ pub enum ZtError {
     /// The system has no more threads, descriptors or random numbers.
     #[error("the system is out of resources: {0}")]
     OutOfResources(String),
-    /// The process lacks the right to make an interface.
+    /// The process lacks the right to make an interface, or the host refused a socket.
     #[error("{0}")]
     NotPermitted(String),
     /// The interface cannot be had.
@@ -203,6 +203,7 @@ impl From<RequestError> for ZtError {
             RequestError::Home(error) => error.into(),
             RequestError::Rejected(rejected) => rejected.into(),
             RequestError::NotPackets(network) => Self::NotPackets(network),
+            error @ RequestError::Unprotected => Self::NotPermitted(error.to_string()),
             other => Self::InvalidArgument(other.to_string()),
         }
     }

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use zt_protocol::address::{Address, NetworkId};
-use zt_protocol::event::IdentitySource;
+use zt_protocol::event::{Event as NodeEvent, IdentitySource};
 use zt_runtime::Event as RuntimeEvent;
 
 use super::networks::{NetworkStatus, PlanChange, TunPlan};
@@ -99,6 +99,27 @@ impl Event {
                 }
             }
             RuntimeEvent::InterfaceLost(network) => Self::InterfaceLost { network },
+            _ => return None,
+        })
+    }
+}
+
+impl Event {
+    /// Translates an event of a node without a runtime. What such a network means for the machine the
+    /// program works out of its status.
+    pub(super) fn of_node(event: NodeEvent) -> Option<Self> {
+        Self::of(match event {
+            NodeEvent::Online(online) => RuntimeEvent::Online(online),
+            NodeEvent::Network(status) => RuntimeEvent::Network(status),
+            NodeEvent::NetworkLeft(network) => RuntimeEvent::NetworkLeft(network),
+            NodeEvent::Peer { address, path } => RuntimeEvent::Peer { address, path },
+            NodeEvent::Worlds => RuntimeEvent::Worlds,
+            NodeEvent::IdentityCollision { is_confirmed } => {
+                RuntimeEvent::IdentityCollision { is_confirmed }
+            }
+            NodeEvent::IdentityConflict { address, known, offered, source } => {
+                RuntimeEvent::IdentityConflict { address, known, offered, source }
+            }
             _ => return None,
         })
     }

@@ -8,6 +8,7 @@
 //! as text and C as numbers.
 
 mod config;
+mod engine;
 mod error;
 mod events;
 mod hints;
@@ -20,11 +21,13 @@ mod packets;
 mod peers;
 mod pins;
 mod ports;
+mod protect;
 mod runtime;
 mod statistics;
 mod worlds;
 
 pub use config::{Config, Profile};
+pub use engine::{Engine, EngineConfig, Stored};
 pub use error::ZtError;
 pub use events::Event;
 pub use hints::{Conditions, MappedPort, Wakeups};
@@ -46,6 +49,7 @@ pub use peers::{
 };
 pub use pins::{DecidedBy, Direction, Pin, PinsStatus, TagValues, Verdict};
 pub use ports::{Framing, Port, PortMode};
+pub use protect::SocketProtector;
 pub use statistics::{DropCount, Statistics};
 pub use worlds::{Contact, RefusedWorld, RootStatus, WantedMoon, WorldStatus, WorldsStatus};
 

@@ -60,7 +60,7 @@ impl Node {
     #[cfg_attr(feature = "uniffi", uniffi::constructor)]
     pub async fn start(config: Config) -> Result<Arc<Self>, ZtError> {
         let runtime = Runtime::shared()?;
-        let handle = runtime.run(start(config)).await??;
+        let handle = runtime.run(start(config, |builder| builder)).await??;
         Ok(Arc::new(Self { handle, runtime, is_stopped: AtomicBool::new(false) }))
     }
 
@@ -153,6 +153,16 @@ impl Node {
         Runtime::shared()?.block_on(Self::start(config))?
     }
 
+    /// Starts a node that `prepare` has a say in, and waits for it on this thread.
+    pub(super) fn start_with(
+        config: Config,
+        prepare: impl FnOnce(Builder) -> Builder + Send + 'static,
+    ) -> Result<Arc<Self>, ZtError> {
+        let runtime = Runtime::shared()?;
+        let handle = runtime.block_on(runtime.run(start(config, prepare)))???;
+        Ok(Arc::new(Self { handle, runtime, is_stopped: AtomicBool::new(false) }))
+    }
+
     /// Waits for the next event on this thread, for at most `patience`.
     ///
     /// # Errors
@@ -217,7 +227,10 @@ impl Drop for Node {
 }
 
 /// Starts a node on the current runtime.
-async fn start(config: Config) -> Result<Handle, ZtError> {
+async fn start(
+    config: Config,
+    prepare: impl FnOnce(Builder) -> Builder,
+) -> Result<Handle, ZtError> {
     let Config { home, planet, port, bind, identity, controller, allow_loopback, .. } = config;
     let identity = identity.map(Zeroizing::new);
     if home.is_empty() {
@@ -242,7 +255,7 @@ async fn start(config: Config) -> Result<Handle, ZtError> {
             return Err(ZtError::InvalidArgument(text.to_owned()));
         }
     };
-    Ok(builder.start().await?)
+    Ok(prepare(builder).start().await?)
 }
 
 /// Sees to it that the identity in the home directory is this one.

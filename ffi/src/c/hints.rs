@@ -1,0 +1,121 @@
+//! What the host knows of the machine and a node cannot find out.
+
+use std::ffi::{c_char, c_void};
+use std::sync::Arc;
+
+use super::boundary::boundary;
+use super::node::{wait, zt_node};
+use super::result::{Failure, zt_result};
+use super::structs::read_optional;
+use crate::facade::{Conditions, SocketProtector};
+
+/// `zt_node_set_conditions`: what is sent costs the user money.
+pub const ZT_CONDITION_METERED: u32 = 1;
+/// `zt_node_set_conditions`: what is sent costs power or patience more than elsewhere.
+pub const ZT_CONDITION_EXPENSIVE: u32 = 2;
+/// `zt_node_set_conditions`: there is no network.
+pub const ZT_CONDITION_OFFLINE: u32 = 4;
+
+/// Prepares a socket before it is used, as `VpnService.protect` does; 0 has it closed. It must not wait,
+/// and must not call the node: a thread of the library runs it.
+pub type zt_protect_callback = Option<unsafe extern "C" fn(user_data: *mut c_void, fd: i32) -> i32>;
+
+/// A callback that protects sockets, and what it is called with.
+pub(super) struct Protector {
+    pub(super) function: unsafe extern "C" fn(*mut c_void, i32) -> i32,
+    pub(super) user_data: *mut c_void,
+}
+
+// SAFETY: whoever gives the callback promises that it may be called, with this, on any thread.
+unsafe impl Send for Protector {}
+// SAFETY: likewise.
+unsafe impl Sync for Protector {}
+
+impl SocketProtector for Protector {
+    fn protect(&self, fd: i32) -> bool {
+        // SAFETY: whoever gave the callback promises that it may be called with this.
+        unsafe { (self.function)(self.user_data, fd) != 0 }
+    }
+}
+
+/// Has `protect` look at every socket of the node from here on, before it is used, those there are
+/// included. `ZT_ERROR_NOT_PERMITTED` if it refused one of those, which is closed. To have it from the
+/// start, set it in `zt_config`.
+///
+/// Thread-safe. Waits for the node, which takes microseconds.
+///
+/// # Safety
+///
+/// `protect` is null or may be called with `user_data`, on any thread, until the node has been freed.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn zt_node_set_protect(
+    node: zt_node,
+    protect: zt_protect_callback,
+    user_data: *mut c_void,
+) -> zt_result {
+    boundary(|| {
+        let function = protect.ok_or_else(|| Failure::null("protect"))?;
+        let protector = Arc::new(Protector { function, user_data });
+        wait(node, |node| async move { node.set_protector(protector).await })
+    })
+}
+
+/// Says that the machine may be in another network: sockets are opened anew, all paths and roots tried
+/// at once. On phones for each change of the default network; once too often does no harm.
+///
+/// Thread-safe. Waits for the node, which takes milliseconds.
+#[unsafe(no_mangle)]
+pub extern "C" fn zt_node_network_changed(node: zt_node) -> zt_result {
+    boundary(|| wait(node, |node| async move { node.network_changed().await }))
+}
+
+/// Says what the machine's network is like, until told otherwise: `ZT_CONDITION_*`, or-ed.
+///
+/// Thread-safe. Waits for the node, which takes microseconds.
+#[unsafe(no_mangle)]
+pub extern "C" fn zt_node_set_conditions(node: zt_node, conditions: u32) -> zt_result {
+    boundary(|| {
+        let conditions = Conditions {
+            metered: conditions & ZT_CONDITION_METERED != 0,
+            expensive: conditions & ZT_CONDITION_EXPENSIVE != 0,
+            offline: conditions & ZT_CONDITION_OFFLINE != 0,
+        };
+        wait(node, |node| async move { node.set_conditions(conditions).await })
+    })
+}
+
+/// Says that the machine is about to sleep: what the node knows is saved, and it does nothing until
+/// `zt_node_wake`.
+///
+/// Thread-safe. Waits for the node, which takes microseconds.
+#[unsafe(no_mangle)]
+pub extern "C" fn zt_node_sleep(node: zt_node) -> zt_result {
+    boundary(|| wait(node, |node| async move { node.sleep().await }))
+}
+
+/// Says that the machine is awake again, perhaps in another network.
+///
+/// Thread-safe. Waits for the node, which takes milliseconds.
+#[unsafe(no_mangle)]
+pub extern "C" fn zt_node_wake(node: zt_node) -> zt_result {
+    boundary(|| wait(node, |node| async move { node.wake().await }))
+}
+
+/// Uses the interface of this name and no other, or all of them if it is null.
+///
+/// Thread-safe. Waits for the node, which takes milliseconds.
+///
+/// # Safety
+///
+/// `name` is null or a text.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn zt_node_bind_to_interface(
+    node: zt_node,
+    name: *const c_char,
+) -> zt_result {
+    boundary(|| {
+        // SAFETY: as the caller promises.
+        let name = unsafe { read_optional(name, "name") }?.map(str::to_owned);
+        wait(node, |node| async move { node.bind_to_interface(name).await })
+    })
+}
