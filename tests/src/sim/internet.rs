@@ -101,8 +101,8 @@ pub(super) struct Internet {
     tcp_relay_ports: u16,
     /// How many datagrams arrived from one node at another.
     pub(super) arrived: BTreeMap<(NodeId, NodeId), u64>,
-    /// Where each node's sockets are: `SocketId(n)` is the n-th.
-    attached: BTreeMap<NodeId, Vec<(Segment, SocketAddr)>>,
+    /// Where each node's sockets are: `SocketId(n)` is the n-th, `None` if it is closed.
+    attached: BTreeMap<NodeId, Vec<Option<(Segment, SocketAddr)>>>,
     /// The same the other way round.
     sockets: BTreeMap<(Segment, SocketAddr), (NodeId, SocketId)>,
     lans: Vec<Lan>,
@@ -247,16 +247,40 @@ impl Internet {
 
     /// Binds every socket of `node` to another port.
     pub(super) fn rebind(&mut self, node: NodeId, port: u16) {
-        for old in self.attached.remove(&node).unwrap_or_default() {
+        for old in self.attached.remove(&node).unwrap_or_default().into_iter().flatten() {
             self.sockets.remove(&old);
             let (segment, address) = old;
             self.open(node, (segment, SocketAddr::new(address.ip(), port)));
         }
     }
 
+    /// Binds another port of every address of `node` as well.
+    pub(super) fn add_port(&mut self, node: NodeId, port: u16) {
+        for (segment, address) in self.attached[&node].clone().into_iter().flatten() {
+            self.open(node, (segment, SocketAddr::new(address.ip(), port)));
+        }
+    }
+
+    /// Gives `node` other addresses of the Internet for those it has, with sockets at the same ports.
+    /// Returns the sockets that are closed.
+    pub(super) fn exchange_addresses(&mut self, node: NodeId) -> Vec<SocketId> {
+        let (v4, v6) = (IpAddr::from(self.new_site()), self.new_site_v6().ip());
+        let before = self.attached[&node].len();
+        let mut closed = Vec::new();
+        for index in 0..before {
+            let sockets = self.attached.get_mut(&node).expect("the node is attached");
+            let Some(old) = sockets[index].take() else { continue };
+            self.sockets.remove(&old);
+            let new = if old.1.is_ipv4() { v4 } else { v6 };
+            self.open(node, (Segment::Internet, SocketAddr::new(new, old.1.port())));
+            closed.push(SocketId(u32::try_from(index).expect("a node has few sockets")));
+        }
+        closed
+    }
+
     /// Gives `node` one socket in place of those it had.
     fn plug_in(&mut self, node: NodeId, socket: (Segment, SocketAddr)) {
-        for old in self.attached.remove(&node).unwrap_or_default() {
+        for old in self.attached.remove(&node).unwrap_or_default().into_iter().flatten() {
             self.sockets.remove(&old);
         }
         self.open(node, socket);
@@ -265,13 +289,13 @@ impl Internet {
     fn open(&mut self, node: NodeId, socket: (Segment, SocketAddr)) {
         let sockets = self.attached.entry(node).or_default();
         let id = SocketId(u32::try_from(sockets.len()).expect("a node has few sockets"));
-        sockets.push(socket);
+        sockets.push(Some(socket));
         self.sockets.insert(socket, (node, id));
     }
 
     /// Returns the addresses of `node`, as it knows them itself.
     pub(super) fn addresses(&self, node: NodeId) -> Vec<SocketAddr> {
-        self.attached[&node].iter().map(|&(_, address)| address).collect()
+        self.attached[&node].iter().flatten().map(|&(_, address)| address).collect()
     }
 
     /// Lets the translator of `lan` forget every mapping.
@@ -354,7 +378,8 @@ impl Internet {
         Some((node, socket))
     }
 
-    /// Returns the sockets a datagram leaves from: the one named, else all of the family.
+    /// Returns the sockets a datagram leaves from: the one named, else all of the family. One that
+    /// is closed names nothing.
     fn sources(&self, node: NodeId, path: Path) -> Vec<(Segment, SocketAddr)> {
         if path.is_through_tcp_relay() {
             let relay = self.tcp_relays.get(&node);
@@ -364,11 +389,12 @@ impl Internet {
             return Vec::new();
         }
         let sockets = &self.attached[&node];
-        let named = usize::try_from(path.local.0).ok().and_then(|index| sockets.get(index));
+        let named =
+            usize::try_from(path.local.0).ok().and_then(|index| sockets.get(index)?.as_ref());
         let fits = |at: &&(Segment, SocketAddr)| at.1.is_ipv4() == path.remote.is_ipv4();
         match named {
             Some(named) => Some(named).filter(fits).copied().into_iter().collect(),
-            None => sockets.iter().filter(fits).copied().collect(),
+            None => sockets.iter().flatten().filter(fits).copied().collect(),
         }
     }
 

@@ -208,6 +208,12 @@ impl World {
         node
     }
 
+    /// Has `node` use another port of its addresses as well. Before it starts only.
+    pub fn use_second_port(&mut self, node: NodeId, port: u16) {
+        assert_eq!(self.hosts[node.0].power, Power::New, "ports are bound at the start");
+        self.internet.add_port(node, port);
+    }
+
     /// Moves `node` to `site`. Before it starts only.
     pub fn settle(&mut self, node: NodeId, site: Site) {
         assert_eq!(self.hosts[node.0].power, Power::New, "places are chosen before the start");
@@ -302,6 +308,14 @@ impl World {
     /// Moves `node` to another public address without telling it.
     pub fn move_silently(&mut self, node: NodeId) {
         self.internet.attach(node);
+    }
+
+    /// Gives `node` other public addresses for those it has, and tells it so as a host does that
+    /// follows its interfaces.
+    pub fn exchange_addresses(&mut self, node: NodeId) {
+        let closed = self.internet.exchange_addresses(node);
+        self.tell_addresses(node);
+        self.command(node, Command::SocketsClosed(closed));
     }
 
     /// Moves `node` behind a translator of its own.

@@ -136,6 +136,33 @@ fn a_member_that_starts_again_on_another_port_is_reached_there_at_once() {
     }
 }
 
+/// Two ports and both families: as many paths as it has sockets die at once, each as good as new.
+#[test]
+fn a_member_that_exchanges_its_addresses_is_reached_at_the_new_ones_within_two_seconds() {
+    let with_four_sockets = |world: &mut World| {
+        let member = world.member();
+        world.use_ipv6(member);
+        world.use_second_port(member, 29_993);
+        member
+    };
+    for seed in 93..103 {
+        let mut scene = Scene::with(seed, Access::Public, with_four_sockets, with_four_sockets);
+        let (alice, bob) = (scene.alice, scene.bob);
+        scene.world.ping_every(millis(100), alice, bob);
+        scene.world.run_for(secs(60));
+        assert!(scene.world.peer(alice, bob).unwrap().paths.len() > 2);
+
+        scene.world.exchange_addresses(bob);
+        let before = scene.world.pongs(alice);
+        scene.world.run_for(secs(10));
+
+        let answered = scene.world.pongs(alice) - before;
+        assert!(answered >= 81, "seed {seed}: {answered} in 10 s");
+        let path = scene.world.path(alice, bob).unwrap();
+        assert!(scene.world.sockets_of(bob).contains(&path), "seed {seed}: {path}");
+    }
+}
+
 #[test]
 fn a_member_that_roams_is_reached_at_its_next_address() {
     let mut scene = Scene::public(82);

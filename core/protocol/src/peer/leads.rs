@@ -1,8 +1,9 @@
 //! Addresses somebody says a peer may be reached at, and what came of trying them.
 //!
 //! Where a translator lets in only whom its host has sent to, the first probe of one side opens the
-//! way for the other's and is lost itself. So what a root names is tried again a moment later. What
-//! the peer names itself is tried once each time: it could be anybody's address.
+//! way for the other's and is lost itself. So what a root names is tried again a moment later; and so
+//! is where a peer was reached until this node's own network changed, which takes moments to be of use.
+//! What the peer names itself is tried once each time: it could be anybody's address.
 
 use core::net::IpAddr;
 use core::time::Duration;
@@ -18,7 +19,7 @@ use crate::roots::Roots;
 use crate::status::NamedBy;
 use crate::time::Instant;
 
-/// How long after a probe of an address a root named the next is sent.
+/// How long after a probe of an address that is tried again the next is sent.
 const RETRY: Duration = Duration::from_millis(500);
 
 /// How long after its last probe an address that is named again may be probed as if for the first
@@ -46,7 +47,7 @@ impl Leads {
     /// room, those the peer itself named first.
     pub(super) fn add(&mut self, now: Instant, path: Path, named_by: NamedBy) -> bool {
         if let Some(known) = self.0.iter_mut().find(|lead| lead.path.remote == path.remote) {
-            if named_by == NamedBy::Root {
+            if matches!(named_by, NamedBy::Root | NamedBy::Nobody) {
                 (known.path, known.named_by) = (path, named_by);
             }
             return known.probe(now);
@@ -59,7 +60,7 @@ impl Leads {
         true
     }
 
-    /// Returns those a root named that are due another probe, and takes it as sent.
+    /// Returns those that are due another probe, and takes it as sent.
     fn take_due(&mut self, now: Instant) -> Vec<Path> {
         let due = self.0.iter_mut().filter(|lead| lead.next().is_some_and(|next| next <= now));
         due.filter_map(|lead| lead.probe(now).then_some(lead.path)).collect()
@@ -107,7 +108,8 @@ impl Lead {
 
     /// Returns when it is to be tried again.
     pub(super) fn next(&self) -> Option<Instant> {
-        let is_repeated = self.named_by == NamedBy::Root && self.probes < PROBES_PER_LEAD_MAX;
+        let is_repeated = matches!(self.named_by, NamedBy::Root | NamedBy::Nobody)
+            && self.probes < PROBES_PER_LEAD_MAX;
         is_repeated.then(|| self.probed + RETRY * self.probes)
     }
 }
@@ -197,6 +199,7 @@ mod tests {
     #[test]
     fn what_a_root_names_is_tried_thrice_and_what_the_peer_names_once() {
         assert_eq!(probes(NamedBy::Root, &[0]), [0, 500, 1_500]);
+        assert_eq!(probes(NamedBy::Nobody, &[0]), [0, 500, 1_500]);
         assert_eq!(probes(NamedBy::Peer, &[0]), [0]);
     }
 

@@ -110,6 +110,8 @@ pub struct Peer {
     evidence: Option<Evidence>,
     /// Set while other paths stand by.
     bond: Option<Box<Bond>>,
+    /// When it proved a path that was not known, while it is asked about the others.
+    moved: Option<Instant>,
     leads: Leads,
     /// What it announced in HELLO or OK(HELLO).
     version: Option<Version>,
@@ -149,6 +151,7 @@ impl Peer {
             selected: None,
             evidence: None,
             bond: None,
+            moved: None,
             leads: Leads::default(),
             version: None,
             owed_worlds: None,
@@ -362,7 +365,7 @@ impl Peers {
             Arrival::Redundant => self.suspect(ctx.now, rx.from, Some(rx.path)),
             Arrival::Learned => {
                 self.schedule.wake(ctx.now);
-                self.suspect_move(ctx, rx.from);
+                self.suspect_move(ctx, roots, rx.from);
                 self.pay_worlds(ctx, roots, rx);
             }
             Arrival::Unconfirmed => self.confirm(ctx, roots, rx),

@@ -318,6 +318,26 @@ impl Paths {
         }
     }
 
+    /// Takes note that the peer is probed on every path in use on which it was heard before this
+    /// very moment; returns those paths.
+    pub fn ask_silent(&mut self, now: Instant) -> Vec<Path> {
+        let usable = self.known.iter_mut().filter(|known| known.is_unexpired(now));
+        let silent = usable.filter(|known| !known.has_failed && known.heard < Some(now));
+        silent
+            .map(|known| {
+                known.ask(now);
+                known.path
+            })
+            .collect()
+    }
+
+    /// Does without every path on which the peer was asked, and not heard since then, until it is.
+    pub fn give_up_silent(&mut self, since: Instant) {
+        for known in self.known.iter_mut().filter(|known| known.heard < Some(since)) {
+            known.has_failed |= known.unanswered > 0;
+        }
+    }
+
     /// Does without `path` until the peer is heard on it.
     pub fn give_up(&mut self, path: Path) {
         if let Some(known) = self.known.iter_mut().find(|known| known.path == path) {

@@ -12,7 +12,8 @@
 //! | six `PATIENCE` more                       | it is given up until it is heard    |
 //!
 //! A peer that moves proves a path from where it is by then. If it does so while frames are sent to
-//! it on another, that one is probed at once.
+//! it, every other path is probed at once, and those that stay silent are given up together: a host
+//! has several sockets, and whatever led to its old address is as dead as the path in use.
 //!
 //! The watch costs a frame one store, and a wakeup for as long as frames flow.
 
@@ -43,6 +44,8 @@ pub(super) enum Cause {
     Evidence,
     /// Others stand by to take over (`bond`).
     Bond,
+    /// The peer has proven another one.
+    Move,
 }
 
 /// When paths in use are looked at, and why.
@@ -74,8 +77,6 @@ pub(super) struct Evidence {
     /// The port of the same host the peer sends from instead; `None` if it sends through a root, as
     /// if it had given the path up.
     rival: Option<Path>,
-    /// How long the path may be silent before the peer is asked about it.
-    allowance: Duration,
     /// Whether the path is looked at because of it.
     is_watched: bool,
 }
@@ -103,21 +104,41 @@ impl Peers {
         }
         if is_silent || rival.is_some() {
             let is_watched = is_silent || is_watched;
-            peer.evidence = Some(Evidence { at: now, rival, allowance: SILENCE, is_watched });
+            peer.evidence = Some(Evidence { at: now, rival, is_watched });
         }
     }
 
-    /// Takes note that a peer has just proven another path than the one frames are sent to it on:
-    /// it may have moved, so it is asked at once whether that one still leads anywhere.
-    pub(super) fn suspect_move(&mut self, ctx: &Ctx<'_>, address: Address) {
+    /// Takes note that a peer to whom frames are sent has just proven a path that was not known: it
+    /// may have moved, so it is asked at once whether the others still lead anywhere.
+    pub(super) fn suspect_move(&mut self, ctx: &mut Ctx<'_>, roots: &Roots, address: Address) {
         let is_used = ctx.tables.peer(address).is_some_and(|view| view.relied_on.is_some());
         let Some(peer) = self.peers.get_mut(&address).filter(|_| is_used) else { return };
-        if peer.selected.is_none() || peer.evidence.is_some_and(|evidence| evidence.is_watched) {
+        if peer.moved.is_some() {
             return;
         }
-        let (at, allowance) = (ctx.now, Duration::ZERO);
-        peer.evidence = Some(Evidence { at, rival: None, allowance, is_watched: true });
-        self.watches.0.insert((ctx.now, address, Cause::Evidence));
+        let asked = peer.paths.ask_silent(ctx.now);
+        if asked.is_empty() {
+            return;
+        }
+        peer.moved = Some(ctx.now);
+        self.watches.0.insert((ctx.now + PATIENCE, address, Cause::Move));
+        for path in asked {
+            self.probe(ctx, roots, address, path);
+        }
+    }
+
+    /// Does without every path on which a peer that may have moved was not heard since. There is no
+    /// next look.
+    fn follow_move(
+        &mut self,
+        ctx: &mut Ctx<'_>,
+        roots: &Roots,
+        address: Address,
+    ) -> Option<Instant> {
+        let peer = self.peers.get_mut(&address)?;
+        peer.paths.give_up_silent(peer.moved.take()?);
+        self.refresh(ctx, roots, address);
+        None
     }
 
     /// Looks at every path that is due.
@@ -125,6 +146,7 @@ impl Peers {
         while let Some((address, cause)) = self.watches.take_due(ctx.now) {
             let next = match cause {
                 Cause::Bond => self.look_after_bond(ctx, roots, address),
+                Cause::Move => self.follow_move(ctx, roots, address),
                 Cause::Frames(_) | Cause::Evidence => self.look_at_path(ctx, roots, address, cause),
             };
             if let Some(next) = next {
@@ -154,13 +176,9 @@ impl Peers {
         if heard >= asked {
             return None;
         }
-        let (silent_since, allowance) = if let Cause::Frames(since) = cause {
-            (heard.max(since), SILENCE)
-        } else {
-            (heard, evidence.map_or(SILENCE, |evidence| evidence.allowance))
-        };
-        if now.since(silent_since) < allowance {
-            return Some(silent_since + allowance);
+        let silent_since = if let Cause::Frames(since) = cause { heard.max(since) } else { heard };
+        if now.since(silent_since) < SILENCE {
+            return Some(silent_since + SILENCE);
         }
         let awaited_until = known.awaited_until();
         if let Some(until) = awaited_until.filter(|&until| until > now) {
@@ -193,6 +211,7 @@ impl Peers {
                     view.relied_on = None;
                 }
             }
+            Cause::Move => {}
             Cause::Evidence => {
                 if let Some(peer) = self.peers.get_mut(&address) {
                     peer.evidence = None;

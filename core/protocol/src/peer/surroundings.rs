@@ -14,6 +14,7 @@ use crate::outbox::Ctx;
 use crate::peer::path::HEARTBEAT;
 use crate::peer::{ACTIVITY, Peers};
 use crate::roots::Roots;
+use crate::status::NamedBy;
 
 /// How much is done to be reachable, and to be better off than that.
 #[derive(Clone, Copy, Debug)]
@@ -117,19 +118,20 @@ impl Peers {
         self.conditions.offline
     }
 
-    /// Asks peers to answer where they were reached, from whichever socket leads there by now.
+    /// Asks peers to answer where they were reached, from whichever socket leads there by now or in
+    /// a moment.
     fn try_again(
         &mut self,
         ctx: &mut Ctx<'_>,
         roots: &Roots,
         places: BTreeSet<(Address, SocketAddr)>,
     ) {
-        for &(address, remote) in &places {
-            self.attempt(ctx, roots, address, Path::from_all(remote));
-        }
-        let changed: BTreeSet<Address> = places.into_iter().map(|(address, _)| address).collect();
+        let changed: BTreeSet<Address> = places.iter().map(|&(address, _)| address).collect();
         for address in changed {
             self.refresh(ctx, roots, address);
+        }
+        for (address, remote) in places {
+            self.follow(ctx, roots, address, Path::from_all(remote), NamedBy::Nobody);
         }
     }
 }
