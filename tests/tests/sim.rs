@@ -6,6 +6,7 @@ static MEMORY: zt_tests::memory::Counting = zt_tests::memory::Counting;
 
 mod sim {
     mod bonding;
+    mod amplification;
     mod bootstrap;
     mod bridge;
     mod chaos;
@@ -35,6 +36,7 @@ mod sim {
     mod scale;
     mod scene;
     mod tcp_relay;
+    mod third_parties;
     mod weather;
     mod windows;
 }

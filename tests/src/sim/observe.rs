@@ -160,6 +160,11 @@ impl World {
         self.sent_to.get(&address).copied().unwrap_or(0)
     }
 
+    /// Returns the addresses some node has sent anything to by UDP.
+    pub fn destinations(&self) -> impl Iterator<Item = SocketAddr> + '_ {
+        self.sent_to.keys().copied()
+    }
+
     /// Returns how many pings of `node` were answered.
     #[must_use]
     pub fn pongs(&self, node: NodeId) -> usize {

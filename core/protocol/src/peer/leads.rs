@@ -23,8 +23,12 @@ use crate::time::Instant;
 const RETRY: Duration = Duration::from_millis(500);
 
 /// How long after its last probe an address that is named again may be probed as if for the first
-/// time.
+/// time. Doubles whenever as many probes in a row as are allowed have come to nothing.
 const PAUSE: Duration = Duration::from_secs(5);
+
+/// The longest such pause: shorter than what is between two introductions by the same root, so that
+/// each of an honest one is heeded.
+const PAUSE_MAX: Duration = Duration::from_secs(20);
 
 /// An address a peer may be reached at.
 #[derive(Clone, Copy, Debug)]
@@ -36,6 +40,8 @@ pub(super) struct Lead {
     /// When the peer was last asked to answer there, and how often in a row.
     pub(super) probed: Instant,
     pub(super) probes: u32,
+    /// How long it is left alone before the next row of probes.
+    pause: Duration,
 }
 
 /// The latest leads to one peer, oldest first.
@@ -56,7 +62,8 @@ impl Leads {
             let index = self.0.iter().position(|lead| lead.named_by == NamedBy::Peer);
             self.0.remove(index.unwrap_or(0));
         }
-        self.0.push_back(Lead { path, named_by, since: now, probed: now, probes: 1 });
+        let (since, probed, pause) = (now, now, PAUSE);
+        self.0.push_back(Lead { path, named_by, since, probed, probes: 1, pause });
         true
     }
 
@@ -95,7 +102,10 @@ impl Leads {
 impl Lead {
     /// Returns whether it may be probed, and takes it as done.
     fn probe(&mut self, now: Instant) -> bool {
-        if now.since(self.probed) >= PAUSE {
+        if now.since(self.probed) >= self.pause {
+            if self.probes >= PROBES_PER_LEAD_MAX {
+                self.pause = (2 * self.pause).min(PAUSE_MAX);
+            }
             self.probes = 0;
         }
         let may = self.probes < PROBES_PER_LEAD_MAX;
@@ -136,7 +146,8 @@ impl Retries {
 }
 
 impl Peers {
-    /// Asks a peer to answer on `path`, which leads to where somebody says it is.
+    /// Asks a peer to answer on `path`, which leads to where somebody says it is, unless it was
+    /// asked there often, or somewhere all too often; returns whether it was asked.
     pub(super) fn follow(
         &mut self,
         ctx: &mut Ctx<'_>,
@@ -144,15 +155,16 @@ impl Peers {
         to: Address,
         path: Path,
         named_by: NamedBy,
-    ) {
-        let Some(peer) = self.peers.get_mut(&to) else { return };
-        if peer.selected.is_some() && !Pace::of(self.conditions, self.low_bandwidth).alternatives {
-            return;
+    ) -> bool {
+        let Some(peer) = self.peers.get_mut(&to) else { return false };
+        let pace = Pace::of(self.conditions, self.low_bandwidth);
+        let is_wanted = peer.selected.is_none() || pace.alternatives;
+        let is_elsewhere = !self.local_addresses.contains(&path.remote);
+        if !is_wanted || !is_elsewhere || !peer.leads.add(ctx.now, path, named_by) {
+            return false;
         }
-        if peer.leads.add(ctx.now, path, named_by) {
-            self.retries.0.extend(peer.leads.next().map(|next| (next, to)));
-            self.attempt(ctx, roots, to, path);
-        }
+        self.retries.0.extend(peer.leads.next().map(|next| (next, to)));
+        self.attempt(ctx, roots, to, path)
     }
 
     /// Tries again what is due, unless the peer is reached by now.
@@ -210,6 +222,18 @@ mod tests {
         assert_eq!(probes(NamedBy::Root, &often).len(), 3);
         assert_eq!(probes(NamedBy::Peer, &often).len(), 3);
         assert_eq!(probes(NamedBy::Root, &[0, 6_500]), [0, 500, 1_500, 6_500, 7_000, 8_000]);
+    }
+
+    #[test]
+    fn an_address_that_is_named_again_and_again_is_left_alone_for_longer_and_longer() {
+        let mut leads = Leads::default();
+        let probed = |secs: &u64| leads.add(at(1_000 * secs), path(1), NamedBy::Peer);
+
+        let probes: Vec<u64> = (0..90).filter(probed).collect();
+
+        // It is 5 s, 10 s, and 20 s from then on.
+        let rows = [0, 7, 19, 41, 63, 85];
+        assert_eq!(probes, rows.map(|start| [start, start + 1, start + 2]).concat());
     }
 
     #[test]

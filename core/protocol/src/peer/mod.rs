@@ -496,6 +496,8 @@ impl Directory for Peers {
 
 /// Returns whether a path to the peer at `address` may lead to `ip` (spec 02 §4.2).
 fn is_usable(tables: &Tables, roots: &Roots, address: Address, ip: IpAddr) -> bool {
+    // As IPv4-mapped IPv6 addresses, those of IPv4 would look like anybody's.
+    let ip = ip.to_canonical();
     let is_place = is_usable_endpoint(ip) || tables.allow_loopback && ip.is_loopback();
     let is_wanted = !tables.path_rules.forbids(address, ip);
     is_wanted && is_place && roots.allows_endpoint(address, ip) && !tables.is_managed(ip)

@@ -61,12 +61,13 @@ impl Peers {
             && is_usable(ctx.tables, roots, peer, endpoint.ip());
         if is_meant {
             let mut path = Path { local: rx.path.local, remote: endpoint };
-            if !path.is_through_tcp_relay() {
-                ctx.out.punches.push_back(path);
-            } else if !ctx.tables.is_tcp_relayable(endpoint) {
+            let opens_translator = !path.is_through_tcp_relay();
+            if !opens_translator && !ctx.tables.is_tcp_relayable(endpoint) {
                 path = Path::from_all(endpoint);
             }
-            self.follow(ctx, roots, peer, path, NamedBy::Root);
+            if self.follow(ctx, roots, peer, path, NamedBy::Root) && opens_translator {
+                ctx.out.punches.push_back(path);
+            }
         }
         Ok(())
     }
@@ -96,7 +97,8 @@ impl Peers {
         for pushed in pushed {
             let pushed = pushed?;
             let ip = pushed.endpoint.ip();
-            let is_new = !pushed.forget && !current.contains(&pushed.endpoint);
+            let is_place = pushed.endpoint.port() != 0 && !pushed.forget;
+            let is_new = is_place && !current.contains(&pushed.endpoint);
             if !is_new || !is_usable(ctx.tables, roots, rx.from, ip) {
                 continue;
             }
@@ -110,11 +112,20 @@ impl Peers {
         Ok(())
     }
 
-    /// Asks a peer to answer on `path`, which somebody named.
-    pub(super) fn attempt(&mut self, ctx: &mut Ctx<'_>, roots: &Roots, to: Address, path: Path) {
-        if self.probes.spend(ctx.now) {
+    /// Asks a peer to answer on `path`, which somebody named, if the budget of all probes has
+    /// something left; returns whether it had.
+    pub(super) fn attempt(
+        &mut self,
+        ctx: &mut Ctx<'_>,
+        roots: &Roots,
+        to: Address,
+        path: Path,
+    ) -> bool {
+        let may = self.probes.spend(ctx.now);
+        if may {
             self.probe(ctx, roots, to, path);
         }
+        may
     }
 
     /// Asks a peer to answer on `path`, with the least that it understands: ECHO from the path's
