@@ -5,8 +5,8 @@
 static MEMORY: zt_tests::memory::Counting = zt_tests::memory::Counting;
 
 mod sim {
-    mod bonding;
     mod amplification;
+    mod bonding;
     mod bootstrap;
     mod bridge;
     mod chaos;
