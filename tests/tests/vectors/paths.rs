@@ -43,6 +43,14 @@ pub(crate) fn push_direct_paths(file: &Value, report: &mut Report) {
             report.stricter(name(case), reason, || redirect(file, case));
             continue;
         }
+        if name(case) == "port 0" {
+            report.stricter(name(case), "nobody can be reached at port 0", || {
+                let mut leaf = leaf(file);
+                let sent = stimulate(&mut leaf, case);
+                assert!(sent.is_empty(), "{:?}", sent.iter().map(described).collect::<Vec<_>>());
+            });
+            continue;
+        }
         report.case(name(case), || {
             // A burst is one story; every other case is one of its own.
             if !has(case, "receiver_paths_to_sender_after") {
