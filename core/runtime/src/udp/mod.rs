@@ -109,7 +109,8 @@ impl Sockets {
     ///
     /// # Errors
     ///
-    /// [`BindError`] if an address asked for cannot be had, or none of the machine's.
+    /// [`BindError`] if an address asked for cannot be had, the port asked for is in use at any
+    /// of the machine's, or none of these can be had.
     pub(crate) fn bind(
         bind: Bind,
         outfit: Outfit,
@@ -134,9 +135,11 @@ impl Sockets {
             }
             Bind::Everywhere(port) => {
                 let failures = sockets.bind_port(port, addresses);
-                if let (true, Some(error)) =
-                    (sockets.sockets.is_empty(), failures.into_iter().next())
-                {
+                let is_deaf = sockets.sockets.is_empty();
+                // With a port at some addresses only, it would be chance who reaches the node.
+                let matters =
+                    |error: &BindError| is_deaf || matches!(error, BindError::PortInUse(_));
+                if let Some(error) = failures.into_iter().find(matters) {
                     return Err(error);
                 }
                 sockets.ports = Some(vec![port]);
