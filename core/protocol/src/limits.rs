@@ -493,7 +493,7 @@ pub const PEERS_MAX: usize = 16_384;
 /// forgotten; if every one of them was heard within a minute, newcomers are dropped as `full`.
 pub const PEERS_MAX_ROOT: usize = 131_072;
 
-/// How many packets a peer's keys are expanded for anew, at 1 µs each, before they are kept so.
+/// How many packets a peer's keys are expanded for anew, at some 2 µs each, before they are kept so.
 ///
 /// An idle peer stays below it from one HELLO to the next: it is probed each 14 s.
 pub const KEYS_EXPANDED_ANEW_MAX: u8 = 32;
