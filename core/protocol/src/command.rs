@@ -72,7 +72,7 @@ pub enum Command {
     /// at once.
     PathRules(PathRules),
     /// Keep paths open with as little as on a [metered](Conditions::metered) network, whatever the
-    /// network is like, or no longer (spec 02 §14).
+    /// network is like, and look after networks less often, or no longer (spec 02 §14).
     LowBandwidth(bool),
     /// Use several paths to one peer so, from here on. Without this, paths are not bonded.
     Bonding(Bonding),

@@ -366,6 +366,15 @@ pub const RATE_LIMITED_PEERS_MAX: usize = 4_096;
 /// How often multicast groups are announced, to each who should know (spec 03 §9.2).
 pub const ANNOUNCE_PERIOD: Duration = Duration::from_secs(60);
 
+/// How often, with low bandwidth, a configuration is asked for and multicast groups are announced.
+///
+/// The reference asks each 64 minutes and announces nothing, so that its credentials lapse where
+/// their window is shorter, and it misses multicasts. This is half the shortest window there is
+/// (300 s, spec 03 §6.4), a quarter of the time groups are remembered (600 s, spec 03 §9.7), and
+/// within that in which a controller takes announcements of those it has configured (180 s, spec 04
+/// §2.3).
+pub const LOW_BANDWIDTH_PERIOD: Duration = Duration::from_secs(150);
+
 /// How long after its last frame a member is told of our groups unasked.
 ///
 /// As long as paths are kept alive for (spec 02 §4.5): two members that do not use each other fall

@@ -234,10 +234,10 @@ fn members_meet_where_the_user_says_with_no_root_left() {
     }
 }
 
-/// A ping check each 25 s and a HELLO each 225 s, not each 15 s and 60 s (spec 02 §14). Multicast
-/// groups are announced each minute as ever, which the reference does without.
+/// A root is pinged each 25 s instead of each 15 s, and all else comes by still longer: HELLOs each
+/// 225 s instead of each 60 s (spec 02 §14), groups each 150 s instead of each 60 s.
 #[test]
-fn with_low_bandwidth_an_idle_member_sends_its_root_a_third_less() {
+fn with_low_bandwidth_an_idle_member_and_its_root_exchange_at_most_three_fifths() {
     let sent = |low: bool| {
         let mut scene = Scene::private(413);
         if low {
@@ -254,7 +254,7 @@ fn with_low_bandwidth_an_idle_member_sends_its_root_a_third_less() {
 
     let (usual, low) = (sent(false), sent(true));
 
-    assert!(3 * low <= 2 * usual, "{low} of {usual} bytes");
+    assert!(5 * low <= 3 * usual, "{low} of {usual} bytes");
 }
 
 /// The peer was switched off when its address was first tried.

@@ -15,8 +15,9 @@ use crate::fastpath::tables::Admission;
 use crate::identity::Directory;
 use crate::limits::{
     CONFIG_CAPABILITIES_MAX, CONFIG_REFRESH_PERIOD, CONFIG_RETRY_DELAYS, CONFIG_RULES_MAX,
-    CONFIG_TAGS_MAX, GATHER_RETRY_PERIOD, LOGIN_EXPIRY_SLACK, NETWORK_CHECK_PERIOD,
-    NETWORK_MTU_DEFAULT, PROTOCOL_VERSION, RULES_PER_CAPABILITY_MAX, SOFTWARE_VERSION,
+    CONFIG_TAGS_MAX, GATHER_RETRY_PERIOD, LOGIN_EXPIRY_SLACK, LOW_BANDWIDTH_PERIOD,
+    NETWORK_CHECK_PERIOD, NETWORK_MTU_DEFAULT, PROTOCOL_VERSION, RULES_PER_CAPABILITY_MAX,
+    SOFTWARE_VERSION,
 };
 use crate::outbox::{Ctx, Received};
 use crate::rules::Filter;
@@ -80,8 +81,8 @@ impl Network {
             let delay = self.attempts.checked_sub(1).and_then(|n| CONFIG_RETRY_DELAYS.get(n));
             requested + *delay.unwrap_or(&NETWORK_CHECK_PERIOD)
         });
-        let refresh =
-            self.updated.map_or(retry, |updated| retry.max(updated + CONFIG_REFRESH_PERIOD));
+        let period = if self.low_bandwidth { LOW_BANDWIDTH_PERIOD } else { CONFIG_REFRESH_PERIOD };
+        let refresh = self.updated.map_or(retry, |updated| retry.max(updated + period));
         self.login_ends.map_or(refresh, |login_ends| refresh.min(login_ends))
     }
 

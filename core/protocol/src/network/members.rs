@@ -15,9 +15,8 @@ use crate::error::Rejected;
 use crate::fastpath::tables::MemberView;
 use crate::identity::Directory;
 use crate::limits::{
-    ANNOUNCE_PERIOD, CONFIG_CAPABILITIES_MAX, CONFIG_OWNERSHIPS_MAX, CONFIG_TAGS_MAX,
-    CREDENTIAL_DEMAND_PERIOD, CREDENTIAL_PUSH_PERIOD, CREDENTIAL_WINDOW_MAX_MS, MEMBERS_MAX,
-    REVOCATIONS_MAX,
+    CONFIG_CAPABILITIES_MAX, CONFIG_OWNERSHIPS_MAX, CONFIG_TAGS_MAX, CREDENTIAL_DEMAND_PERIOD,
+    CREDENTIAL_PUSH_PERIOD, CREDENTIAL_WINDOW_MAX_MS, MEMBERS_MAX, REVOCATIONS_MAX,
 };
 use crate::rules::Holdings;
 use crate::time::{Instant, UnixMillis};
@@ -53,8 +52,8 @@ pub(super) struct Member {
     pushed: Option<Instant>,
     /// From when on they are due to be pushed to it again if it is sent to.
     push_due: Instant,
-    /// When all multicast groups were last announced to it.
-    announced: Option<Instant>,
+    /// From when on all multicast groups are due to be announced to it.
+    announce_due: Instant,
     /// When it was last asked for a certificate later than the one revoked.
     demanded: Option<Instant>,
 }
@@ -351,7 +350,7 @@ impl Member {
             heard: now,
             pushed: None,
             push_due: Instant::ZERO,
-            announced: None,
+            announce_due: Instant::ZERO,
             demanded: None,
         }
     }
@@ -363,7 +362,7 @@ impl Member {
             revoked: self.is_revoked(),
             holdings: self.holdings.clone(),
             push_due: self.push_due,
-            announce_due: self.announce_due(),
+            announce_due: self.announce_due,
         }
     }
 
@@ -391,13 +390,13 @@ impl Member {
     }
 
     /// Returns from when on all multicast groups are due to be announced to it.
-    pub(super) fn announce_due(&self) -> Instant {
-        self.announced.map_or(Instant::ZERO, |announced| announced + ANNOUNCE_PERIOD)
+    pub(super) const fn announce_due(&self) -> Instant {
+        self.announce_due
     }
 
-    /// Remembers that all multicast groups were announced to it.
-    pub(super) const fn note_announcement(&mut self, now: Instant) {
-        self.announced = Some(now);
+    /// Remembers that all multicast groups were announced to it, and when that is due again.
+    pub(super) const fn note_announcement(&mut self, due: Instant) {
+        self.announce_due = due;
     }
 
     /// Returns whether the certificate it has shown was revoked.

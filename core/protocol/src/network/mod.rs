@@ -65,12 +65,15 @@ pub struct Networks {
     served: Served,
     pushes: RateLimit,
     refusals: RateLimit,
+    /// Whether the user wants little to be sent.
+    low_bandwidth: bool,
 }
 
 /// One network.
 struct Network {
     id: NetworkId,
     mode: PortMode,
+    low_bandwidth: bool,
     mac: Mac,
     config: Option<NetworkConfig>,
     /// Why the controller does not (or not any more) configure this member.
@@ -129,6 +132,17 @@ impl Networks {
             served: Served::default(),
             pushes: RateLimit::new(CREDENTIAL_ACCEPT_PERIOD),
             refusals: RateLimit::new(CREDENTIAL_ACCEPT_PERIOD),
+            low_bandwidth: false,
+        }
+    }
+
+    /// Asks for configurations and announces groups less often from here on, or as often as usual.
+    pub fn set_low_bandwidth(&mut self, low: bool) {
+        self.low_bandwidth = low;
+        for network in self.joined.values_mut() {
+            network.low_bandwidth = low;
+            network.next_announcement = Instant::ZERO;
+            network.wakeup = Instant::ZERO;
         }
     }
 
@@ -156,7 +170,9 @@ impl Networks {
             Entry::Occupied(mut entry) => entry.get_mut().set_mode(ctx, mode),
             Entry::Vacant(_) if !room => return Err(CommandError::TooMany("networks")),
             Entry::Vacant(entry) => {
-                let network = entry.insert(Network::new(ctx, id, mode));
+                let low_bandwidth = self.low_bandwidth;
+                let network = Network { low_bandwidth, ..Network::new(ctx, id, mode) };
+                let network = entry.insert(network);
                 match cached {
                     Some(cached) => network.restore(ctx, cached),
                     None => network.store_placeholder(ctx),
@@ -191,7 +207,9 @@ impl Networks {
         for (&id, network) in &mut self.joined {
             if id.controller() == address && !id.is_ad_hoc() {
                 let host_groups = core::mem::take(&mut network.host_groups);
-                *network = Network { host_groups, ..Network::new(ctx, id, network.mode) };
+                let low_bandwidth = self.low_bandwidth;
+                let new = Network::new(ctx, id, network.mode);
+                *network = Network { host_groups, low_bandwidth, ..new };
                 network.store_placeholder(ctx);
                 network.request(ctx, self.platform);
                 network.report(ctx);
@@ -405,6 +423,7 @@ impl Network {
         Self {
             id,
             mode,
+            low_bandwidth: false,
             mac,
             config: None,
             failure: None,
@@ -465,7 +484,7 @@ impl Network {
     /// Forgets what is of no use any more.
     ///
     /// Waits for something else to wake the node: there is always a request or an announcement
-    /// within a minute.
+    /// within minutes.
     fn sweep(&mut self, ctx: &mut Ctx<'_>, directory: &dyn Directory) {
         if self.next_sweep > ctx.now {
             return;

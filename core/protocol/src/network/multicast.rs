@@ -3,6 +3,7 @@
 //! Source: spec 03 §9.2, §9.5 to §9.7, §10.2 item 1, §10.3.
 
 use core::net::{Ipv4Addr, Ipv6Addr};
+use core::time::Duration;
 use std::collections::BTreeSet;
 
 use super::Network;
@@ -15,7 +16,7 @@ use crate::fastpath::tables::Admission;
 use crate::identity::Directory;
 use crate::limits::{
     ANNOUNCE_PERIOD, ANNOUNCE_SILENT_TIMEOUT, BODY_LEN_SENT_MAX, GATHER_TARGETS_MAX,
-    NETWORK_CHECK_PERIOD, SUBSCRIPTIONS_MAX,
+    LOW_BANDWIDTH_PERIOD, NETWORK_CHECK_PERIOD, SUBSCRIPTIONS_MAX,
 };
 use crate::neighbor::{arp, ndp};
 use crate::outbox::{Ctx, OwnedFrame, Received};
@@ -133,11 +134,12 @@ impl Network {
         if self.config.is_none() || to == ctx.me.address() {
             return;
         }
+        let period = self.announce_period();
         let Ok(member) = self.members.record(ctx.now, to) else { return };
         if member.announce_due() > ctx.now {
             return;
         }
-        member.note_announcement(ctx.now);
+        member.note_announcement(ctx.now + period);
         self.expose_member(ctx, to);
         // Announcements count only from those who have shown that they are members. The reference
         // announces first and is not heard for a minute.
@@ -155,14 +157,20 @@ impl Network {
         self.announce_to(ctx, from);
     }
 
-    /// Announces all groups to everybody who should know and has not been told for a minute.
+    /// Returns how often groups are announced to whoever should know.
+    const fn announce_period(&self) -> Duration {
+        if self.low_bandwidth { LOW_BANDWIDTH_PERIOD } else { ANNOUNCE_PERIOD }
+    }
+
+    /// Announces all groups to everybody who should know and has not been told lately.
     pub(super) fn announce_due(&mut self, ctx: &mut Ctx<'_>, directory: &dyn Directory) {
         if self.admission() == Admission::Nobody || self.next_announcement > ctx.now {
             return;
         }
         let groups: Vec<_> = self.all_groups().into_iter().collect();
         let registrars = self.registrars(ctx);
-        if ctx.now.is_due(self.announced, ANNOUNCE_PERIOD) {
+        let period = self.announce_period();
+        if ctx.now.is_due(self.announced, period) {
             self.announced = Some(ctx.now);
             for &to in &registrars {
                 self.announce(ctx, to, &groups);
@@ -171,7 +179,7 @@ impl Network {
 
         let public = self.admission() == Admission::Everybody;
         let mut told = Vec::new();
-        let mut next = self.announced.map_or(ctx.now, |announced| announced + ANNOUNCE_PERIOD);
+        let mut next = self.announced.map_or(ctx.now, |announced| announced + period);
         for (address, member) in self.members.iter_mut() {
             let passes = public || member.admitted;
             let silent = ctx.now.since(member.heard) >= ANNOUNCE_SILENT_TIMEOUT;
@@ -180,7 +188,7 @@ impl Network {
                 continue;
             }
             if member.announce_due() <= ctx.now {
-                member.note_announcement(ctx.now);
+                member.note_announcement(ctx.now + period);
                 told.push(address);
             }
             next = next.min(member.announce_due());

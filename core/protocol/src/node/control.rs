@@ -135,6 +135,7 @@ impl Control {
             drops: Drops::default(),
         };
         control.peers.set_low_bandwidth(config.low_bandwidth);
+        control.networks.set_low_bandwidth(config.low_bandwidth);
         let ctx = &mut control.shared.ctx(now);
         control.roots.publish(ctx.tables);
         control.peers.learn_roots(ctx, &control.roots);
@@ -183,6 +184,7 @@ impl Control {
             }
             Command::LowBandwidth(low) => {
                 self.peers.set_low_bandwidth(low);
+                self.networks.set_low_bandwidth(low);
                 Ok(())
             }
             Command::Bonding(bonding) => self.peers.set_bonding(ctx, &self.roots, bonding),

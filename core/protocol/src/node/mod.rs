@@ -57,7 +57,7 @@ pub struct Config {
     /// What the user says about physical addresses.
     pub path_rules: PathRules,
     /// Whether paths are kept open with as little as on a metered network, whatever the network is
-    /// like (spec 02 §14).
+    /// like, and networks looked after less often (spec 02 §14).
     pub low_bandwidth: bool,
     /// Whether paths to this machine's own loopback addresses are used.
     ///

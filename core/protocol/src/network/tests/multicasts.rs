@@ -46,6 +46,27 @@ fn groups_are_announced_to_the_controller_each_minute_and_new_ones_at_once() {
 }
 
 #[test]
+fn with_low_bandwidth_groups_are_announced_and_a_configuration_asked_for_less_often() {
+    let mut host = Host::on(PortMode::L3, |_| {});
+    let controller = host.controller.address();
+    host.call(|networks, _, _| networks.set_low_bandwidth(true));
+    host.sent();
+
+    host.pass(secs(149));
+    assert_eq!(host.sent(), []);
+    host.pass(secs(151));
+    let sent = host.sent();
+    assert!(sent.contains(&(controller, Verb::MulticastLike)), "{sent:?}");
+    assert!(sent.contains(&(controller, Verb::NetworkConfigRequest)), "{sent:?}");
+
+    host.call(|networks, _, _| networks.set_low_bandwidth(false));
+    host.pass(secs(209));
+    assert_eq!(likes(&mut host), []);
+    host.pass(secs(221));
+    assert_eq!(likes(&mut host), [controller]);
+}
+
+#[test]
 fn a_member_that_is_heard_learns_our_groups_until_it_falls_silent() {
     let mut host = Host::on(PortMode::L3, |_| {});
     let b = host.b.address();
