@@ -1,5 +1,6 @@
 //! What users say about physical addresses: blacklists, trusted paths, MTUs and addresses to try.
 
+use serde_json::json;
 use zt_protocol::error::Rejected;
 use zt_protocol::path_rules::{PathRules, PeerRule, PhysicalRule, TrustedPathId};
 use zt_protocol::prefix::Prefix;
@@ -237,7 +238,7 @@ fn members_meet_where_the_user_says_with_no_root_left() {
 /// A root is pinged each 25 s instead of each 15 s, and all else comes by still longer: HELLOs each
 /// 225 s instead of each 60 s (spec 02 §14), groups each 150 s instead of each 60 s.
 #[test]
-fn with_low_bandwidth_an_idle_member_and_its_root_exchange_at_most_three_fifths() {
+fn with_low_bandwidth_an_idle_member_and_its_root_exchange_less_than_half() {
     let sent = |low: bool| {
         let mut scene = Scene::private(413);
         if low {
@@ -254,7 +255,36 @@ fn with_low_bandwidth_an_idle_member_and_its_root_exchange_at_most_three_fifths(
 
     let (usual, low) = (sent(false), sent(true));
 
-    assert!(5 * low <= 3 * usual, "{low} of {usual} bytes");
+    assert!(2 * low < usual, "{low} of {usual} bytes");
+}
+
+/// Nobody has heard of the other for an hour, and whoever is in a group is forgotten after ten
+/// minutes of silence. So the first ping shows that its addresses are still announced, and that its
+/// certificate is renewed within the shortest window a controller gives.
+#[test]
+fn a_member_with_low_bandwidth_is_found_after_an_hour_and_its_credentials_never_lapse() {
+    let mut world = World::seeded(414);
+    world.latency(millis(10)..=millis(40));
+    let root = world.root();
+    let controller = world.controller();
+    let network =
+        world.network_with(controller, json!({ "certificateTimeoutWindowSize": 300_000 }));
+    let [alice, bob] = [world.member(), world.member()];
+    for member in [alice, bob] {
+        world.allow(network, member);
+    }
+    world.save_bandwidth(bob);
+    world.join(network, &[alice, bob]);
+    let mut scene = Scene { world, root, controller, network, alice, bob };
+    scene.await_up();
+
+    scene.world.run_for(secs(3_600));
+    scene.await_ping();
+
+    let before = scene.world.pongs(alice);
+    scene.world.ping_every(secs(1), alice, bob);
+    scene.world.run_for(secs(1_800));
+    assert!(scene.world.pongs(alice) >= before + 1_798, "{}", scene.world.pongs(alice) - before);
 }
 
 /// The peer was switched off when its address was first tried.
