@@ -69,6 +69,57 @@
 #define ZT_CONFIG_ALLOW_LOOPBACK 2
 
 /**
+ * `zt_config.flags`: `tcp_relay` is used always, and UDP never.
+ */
+#define ZT_CONFIG_TCP_RELAY_FORCED 4
+
+/**
+ * `zt_config.flags`: paths are kept open with as little as on a metered network, always.
+ */
+#define ZT_CONFIG_LOW_BANDWIDTH 8
+
+/**
+ * `zt_config.secondary_port`: none.
+ */
+#define ZT_PORT_NONE 65537
+
+/**
+ * Length of `zt_config.storage_key`, in bytes.
+ */
+#define ZT_STORAGE_KEY_LEN 32
+
+/**
+ * `zt_config.port_mapping`: the gateway is asked, unless this is a phone.
+ */
+#define ZT_PORT_MAPPING_DEFAULT 0
+
+/**
+ * `zt_config.port_mapping`: the gateway is asked.
+ */
+#define ZT_PORT_MAPPING_ON 1
+
+/**
+ * `zt_config.port_mapping`: the gateway is not asked.
+ */
+#define ZT_PORT_MAPPING_OFF 2
+
+/**
+ * `zt_config.bonding`: as `local.conf` in the home directory says, or `ZT_BONDING_OFF`.
+ */
+#define ZT_BONDING_DEFAULT 0
+
+/**
+ * `zt_config.bonding`: packets go on the best path, whichever that is at the moment.
+ */
+#define ZT_BONDING_OFF 1
+
+/**
+ * `zt_config.bonding`: packets go on one path as long as it is well; all are watched, so that another
+ * can take over within seconds.
+ */
+#define ZT_BONDING_ACTIVE_BACKUP 2
+
+/**
  * The version of this interface. It rises when something is added; what is there stays as it is.
  */
 #define ZT_ABI_VERSION 1
@@ -122,6 +173,26 @@
  * Room for an identity with its private key, as text, with its end.
  */
 #define ZT_SECRET_IDENTITY_LEN 272
+
+/**
+ * `zt_status.tcp_relay`: none is configured.
+ */
+#define ZT_TCP_RELAY_OFF 0
+
+/**
+ * `zt_status.tcp_relay`: there is one, but UDP does.
+ */
+#define ZT_TCP_RELAY_STANDBY 1
+
+/**
+ * `zt_status.tcp_relay`: no root answers by UDP, and there is no connection to the relay yet.
+ */
+#define ZT_TCP_RELAY_CONNECTING 2
+
+/**
+ * `zt_status.tcp_relay`: it stands in for UDP.
+ */
+#define ZT_TCP_RELAY_IN_USE 3
 
 /**
  * `zt_event.kind`: a root answered (`flag` 1), or none has for a while (0).
@@ -437,6 +508,11 @@
 #define ZT_CONDITION_OFFLINE 4
 
 /**
+ * Longest text about a port mapping, with its end; longer ones are cut.
+ */
+#define ZT_MAPPING_ERROR_LEN 256
+
+/**
  * Longest name of a reason, with its end.
  */
 #define ZT_REASON_LEN 32
@@ -671,6 +747,39 @@ typedef struct zt_config {
      * What `protect` is called with.
      */
     void *protect_user_data;
+    /**
+     * A second UDP port at every local address, for translators that mishandle the first: 0 for one of
+     * the node's own choice, or `ZT_PORT_NONE`. Not used with `bind`.
+     */
+    uint32_t secondary_port;
+    /**
+     * One of `ZT_PORT_MAPPING_*`: whether the gateway is asked to let strangers' datagrams through, by
+     * PCP, NAT-PMP or UPnP.
+     */
+    uint32_t port_mapping;
+    /**
+     * One of `ZT_BONDING_*`: how several paths to one peer are used.
+     */
+    uint32_t bonding;
+    /**
+     * Zero.
+     */
+    uint32_t reserved;
+    /**
+     * The address of a TCP relay, as text (`192.0.2.1:443`), that stands in for UDP while no root
+     * answers by that; null for none. Whoever runs it sees with whom the node speaks, but not what.
+     */
+    const char *tcp_relay;
+    /**
+     * How much memory the node's tables may take, in bytes; 0 for as much as they need.
+     */
+    uint64_t memory_budget;
+    /**
+     * `ZT_STORAGE_KEY_LEN` bytes the host keeps, in its Keychain or Keystore, under which secrets are
+     * sealed before they are stored; null to store them in clear. What is stored in clear is sealed at
+     * the start.
+     */
+    const uint8_t *storage_key;
 } zt_config;
 
 /**
@@ -702,7 +811,48 @@ typedef struct zt_status {
      * Its revision: when it was made, in ms since the Unix epoch.
      */
     uint64_t planet_timestamp;
+    /**
+     * One of `ZT_TCP_RELAY_*`.
+     */
+    uint32_t tcp_relay;
+    /**
+     * How many physical networks packets go through in clear (`zt_node_trusted_paths`).
+     */
+    uint32_t trusted_paths;
 } zt_status;
+
+/**
+ * An IP address.
+ */
+typedef struct zt_ip {
+    /**
+     * 4 or 6; 0 if there is none.
+     */
+    uint8_t version;
+    /**
+     * How many bits name the network it is on, where that is of interest.
+     */
+    uint8_t bits;
+    /**
+     * The address, in the first 4 bytes or in all.
+     */
+    uint8_t bytes[16];
+} zt_ip;
+
+/**
+ * A physical network packets go through in clear, because the user's `local.conf` trusts whoever has an
+ * address there. Elements of an array, so it never grows.
+ */
+typedef struct zt_trusted_path {
+    /**
+     * The network.
+     */
+    struct zt_ip prefix;
+    /**
+     * What both ends call it.
+     */
+    uint64_t id;
+} zt_trusted_path;
 
 /**
  * Something a host may want to know. What a kind does not use is zero. A host ignores kinds it does
@@ -754,24 +904,6 @@ typedef struct zt_event {
      */
     char text[ZT_NAME_LEN];
 } zt_event;
-
-/**
- * An IP address.
- */
-typedef struct zt_ip {
-    /**
-     * 4 or 6; 0 if there is none.
-     */
-    uint8_t version;
-    /**
-     * How many bits name the network it is on, where that is of interest.
-     */
-    uint8_t bits;
-    /**
-     * The address, in the first 4 bytes or in all.
-     */
-    uint8_t bytes[16];
-} zt_ip;
 
 /**
  * A network a node is on.
@@ -1194,6 +1326,40 @@ typedef struct zt_hosted_network {
 } zt_hosted_network;
 
 /**
+ * What came of asking the gateway for a port.
+ */
+typedef struct zt_port_mapping {
+    /**
+     * `sizeof(zt_port_mapping)`.
+     */
+    uint32_t struct_size;
+    /**
+     * 1 if a port of the gateway's leads to this node, else 0.
+     */
+    uint32_t mapped;
+    /**
+     * How it was asked for: `pcp`, `nat-pmp` or `upnp`.
+     */
+    char method[16];
+    /**
+     * Where it leads, as text.
+     */
+    char internal[ZT_ENDPOINT_LEN];
+    /**
+     * Where anybody may reach this node, as text.
+     */
+    char external[ZT_ENDPOINT_LEN];
+    /**
+     * Until when it is granted, in ms since the Unix epoch; 0 if for ever. It is renewed before.
+     */
+    uint64_t expires_ms;
+    /**
+     * Why the last attempt to get or keep one failed, for people to read; empty if it did not.
+     */
+    char error[ZT_MAPPING_ERROR_LEN];
+} zt_port_mapping;
+
+/**
  * What was lost around the node since it started.
  */
 typedef struct zt_statistics {
@@ -1443,6 +1609,16 @@ zt_result zt_node_bound(zt_node node, char (*endpoints)[ZT_ENDPOINT_LEN], size_t
  * Pointers: `out` is null or points to a `zt_status` whose `struct_size` is set.
  */
 zt_result zt_node_status(zt_node node, struct zt_status *out);
+
+/**
+ * Writes which physical networks packets go through in clear, `capacity` of them at most; `*count` is
+ * how many there are.
+ *
+ * Thread-safe. Waits for the node, which takes microseconds.
+ *
+ * Pointers: `paths` is null or has room for `capacity` of them; `count` is null or points to a number.
+ */
+zt_result zt_node_trusted_paths(zt_node node, struct zt_trusted_path *paths, size_t capacity, size_t *count);
 
 /**
  * Writes a descriptor to wait on, by `poll` for instance: it is readable while there is an event to
@@ -1879,6 +2055,15 @@ zt_result zt_node_wake(zt_node node);
  * Pointers: `name` is null or a text.
  */
 zt_result zt_node_bind_to_interface(zt_node node, const char *name);
+
+/**
+ * Writes what came of asking the gateway for a port. `ZT_ERROR_NOT_FOUND` if it is not asked.
+ *
+ * Thread-safe. Does not wait.
+ *
+ * Pointers: `out` is null or points to a `zt_port_mapping` whose `struct_size` is set.
+ */
+zt_result zt_node_port_mapping(zt_node node, struct zt_port_mapping *out);
 
 /**
  * Writes what was lost since the node started.

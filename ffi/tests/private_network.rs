@@ -10,8 +10,8 @@ use std::time::Duration;
 
 use tempfile::TempDir;
 use zt::facade::{
-    Config, Event, HostedNetwork, NetworkId, Node, PlanetRoot, Port, PortMode, Route, Standing,
-    ZtError, generate_identity, make_planet,
+    Bonding, Config, Event, HostedNetwork, NetworkId, Node, PlanetRoot, Port, PortMode, Prefix,
+    Route, Standing, TcpRelay, TcpRelayStatus, ZtError, generate_identity, make_planet,
 };
 
 /// Long enough for a busy machine; what is waited for takes milliseconds.
@@ -93,6 +93,30 @@ fn what_is_wrong_is_said_by_kind() {
     let bind = node.bound();
     let busy = Config { bind, ..config(&dir.path().join("other"), &[]) };
     assert_eq!(Node::start_blocking(busy).unwrap_err().code(), 302);
+}
+
+/// What only `local.conf` and the configuration can ask for is in force, and said to be.
+#[test]
+fn relay_and_trusted_paths_are_part_of_the_status() {
+    let dir = TempDir::new().unwrap();
+    let conf = r#"{"physical": {"10.20.0.0/16": {"trustedPathId": 7}}}"#;
+    std::fs::write(dir.path().join("local.conf"), conf).unwrap();
+    let node = Node::start_blocking(Config {
+        tcp_relay: Some(TcpRelay { address: free_address(), forced: false }),
+        bonding: Some(Bonding::ActiveBackup),
+        map_ports: Some(true),
+        secondary_port: Some(0),
+        ..config(dir.path(), &[])
+    });
+    let node = node.unwrap();
+
+    let status = node.block_on(node.status()).unwrap();
+
+    assert_eq!(status.tcp_relay, TcpRelayStatus::Standby);
+    let trusted: Vec<_> = status.trusted_paths.iter().map(|path| (path.prefix, path.id)).collect();
+    assert_eq!(trusted, [(Prefix { address: [10, 20, 0, 0].into(), bits: 16 }, 7)]);
+    // No gateway leads to what is bound to loopback.
+    assert_eq!(node.port_mapping(), None);
 }
 
 /// A root, and a controller with one network.

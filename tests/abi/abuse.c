@@ -67,6 +67,20 @@ static void null_and_nonsense(zt_node node) {
     config.profile = 0;
     config.flags = 0x80000000;
     EXPECT(zt_node_start(&config, &other), ZT_ERROR_INVALID_ARGUMENT);
+    config.flags = ZT_CONFIG_TCP_RELAY_FORCED;
+    EXPECT(zt_node_start(&config, &other), ZT_ERROR_INVALID_ARGUMENT);
+    config.flags = 0;
+    config.tcp_relay = "localhost";
+    EXPECT(zt_node_start(&config, &other), ZT_ERROR_INVALID_ARGUMENT);
+    config.tcp_relay = NULL;
+    config.bonding = 77;
+    EXPECT(zt_node_start(&config, &other), ZT_ERROR_INVALID_ARGUMENT);
+    config.bonding = 0;
+    config.port_mapping = 77;
+    EXPECT(zt_node_start(&config, &other), ZT_ERROR_INVALID_ARGUMENT);
+    config.port_mapping = 0;
+    config.secondary_port = ZT_PORT_ANY;
+    EXPECT(zt_node_start(&config, &other), ZT_ERROR_INVALID_ARGUMENT);
     if (other != 7) {
         fprintf(stderr, "an output was written although the call failed\n");
         exit(1);
@@ -74,6 +88,11 @@ static void null_and_nonsense(zt_node node) {
 
     char small[4] = "abc";
     size_t count;
+    zt_port_mapping mapping;
+    mapping.struct_size = sizeof mapping;
+    EXPECT(zt_node_port_mapping(node, &mapping), ZT_ERROR_NOT_FOUND);
+    EXPECT(zt_node_trusted_paths(node, NULL, 3, &count), ZT_ERROR_NULL_ARGUMENT);
+    EXPECT(zt_node_trusted_paths(node, NULL, 0, &count), ZT_OK);
     EXPECT(zt_node_status(node, NULL), ZT_ERROR_NULL_ARGUMENT);
     EXPECT(zt_node_address(node, NULL), ZT_ERROR_NULL_ARGUMENT);
     EXPECT(zt_node_identity(node, NULL, 100), ZT_ERROR_NULL_ARGUMENT);

@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import json
 import os
 import re
 import socket
@@ -182,3 +183,26 @@ async def test_a_node_that_is_told_of_no_network_hears_nothing(tmp_path: Path) -
         await node.wake()
         assert (await node.wakeups()).requests >= 10
         assert node.mapped_port is None
+
+
+async def test_a_relay_and_bonding_are_asked_for_and_told_of(tmp_path: Path) -> None:
+    relay = libzt.TcpRelay(address="127.0.0.1:9", forced=True)
+    settings = {"tcp_relay": relay, "bonding": libzt.Bonding.ACTIVE_BACKUP, "map_ports": True}
+    async with loopback(tmp_path / "node", secondary_port=0, low_bandwidth=True, **settings) as node:
+        status = await node.status()
+        assert status.tcp_relay is libzt.TcpRelayStatus.CONNECTING
+        assert status.trusted_paths == []
+        # What is bound to loopback no gateway leads to.
+        assert node.port_mapping is None
+    async with loopback(tmp_path / "node") as node:
+        assert (await node.status()).tcp_relay is libzt.TcpRelayStatus.OFF
+
+
+async def test_a_trusted_path_of_local_conf_is_told_of(tmp_path: Path) -> None:
+    home = tmp_path / "node"
+    home.mkdir()
+    physical = {"10.20.0.0/16": {"trustedPathId": 7}}
+    (home / "local.conf").write_text(json.dumps({"physical": physical}))
+    async with loopback(home) as node:
+        prefix = libzt.Prefix(address="10.20.0.0", bits=16)
+        assert (await node.status()).trusted_paths == [libzt.TrustedPath(prefix=prefix, id=7)]

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::hints::{Protector, zt_protect_callback};
 use super::result::Failure;
 use super::structs::{Growing, read_optional, read_slice, read_text};
-use crate::facade::{Config, Profile, SocketProtector};
+use crate::facade::{Bonding, Config, Profile, SocketProtector, TcpRelay};
 
 /// `zt_config.port`: any free port.
 pub const ZT_PORT_ANY: u32 = 0x1_0000;
@@ -24,6 +24,36 @@ pub const ZT_CONFIG_CONTROLLER: u32 = 1;
 /// `zt_config.flags`: peers may be reached at loopback addresses, which the protocol forbids. For a
 /// laboratory on one machine, with `bind` at 127.0.0.1.
 pub const ZT_CONFIG_ALLOW_LOOPBACK: u32 = 2;
+/// `zt_config.flags`: `tcp_relay` is used always, and UDP never.
+pub const ZT_CONFIG_TCP_RELAY_FORCED: u32 = 4;
+/// `zt_config.flags`: paths are kept open with as little as on a metered network, always.
+pub const ZT_CONFIG_LOW_BANDWIDTH: u32 = 8;
+
+const FLAGS: u32 = ZT_CONFIG_CONTROLLER
+    | ZT_CONFIG_ALLOW_LOOPBACK
+    | ZT_CONFIG_TCP_RELAY_FORCED
+    | ZT_CONFIG_LOW_BANDWIDTH;
+
+/// `zt_config.secondary_port`: none.
+pub const ZT_PORT_NONE: u32 = 0x1_0001;
+
+/// Length of `zt_config.storage_key`, in bytes.
+pub const ZT_STORAGE_KEY_LEN: usize = 32;
+
+/// `zt_config.port_mapping`: the gateway is asked, unless this is a phone.
+pub const ZT_PORT_MAPPING_DEFAULT: u32 = 0;
+/// `zt_config.port_mapping`: the gateway is asked.
+pub const ZT_PORT_MAPPING_ON: u32 = 1;
+/// `zt_config.port_mapping`: the gateway is not asked.
+pub const ZT_PORT_MAPPING_OFF: u32 = 2;
+
+/// `zt_config.bonding`: as `local.conf` in the home directory says, or `ZT_BONDING_OFF`.
+pub const ZT_BONDING_DEFAULT: u32 = 0;
+/// `zt_config.bonding`: packets go on the best path, whichever that is at the moment.
+pub const ZT_BONDING_OFF: u32 = 1;
+/// `zt_config.bonding`: packets go on one path as long as it is well; all are watched, so that another
+/// can take over within seconds.
+pub const ZT_BONDING_ACTIVE_BACKUP: u32 = 2;
 
 /// How a node shall run. Everything but `struct_size` and `home` may be zero. All of it is the
 /// caller's, and read during the call only.
@@ -55,6 +85,25 @@ pub struct zt_config {
     pub protect: zt_protect_callback,
     /// What `protect` is called with.
     pub protect_user_data: *mut c_void,
+    /// A second UDP port at every local address, for translators that mishandle the first: 0 for one of
+    /// the node's own choice, or `ZT_PORT_NONE`. Not used with `bind`.
+    pub secondary_port: u32,
+    /// One of `ZT_PORT_MAPPING_*`: whether the gateway is asked to let strangers' datagrams through, by
+    /// PCP, NAT-PMP or UPnP.
+    pub port_mapping: u32,
+    /// One of `ZT_BONDING_*`: how several paths to one peer are used.
+    pub bonding: u32,
+    /// Zero.
+    pub reserved: u32,
+    /// The address of a TCP relay, as text (`192.0.2.1:443`), that stands in for UDP while no root
+    /// answers by that; null for none. Whoever runs it sees with whom the node speaks, but not what.
+    pub tcp_relay: *const c_char,
+    /// How much memory the node's tables may take, in bytes; 0 for as much as they need.
+    pub memory_budget: u64,
+    /// `ZT_STORAGE_KEY_LEN` bytes the host keeps, in its Keychain or Keystore, under which secrets are
+    /// sealed before they are stored; null to store them in clear. What is stored in clear is sealed at
+    /// the start.
+    pub storage_key: *const u8,
 }
 
 // SAFETY: integers, raw pointers and a function that may be null only, the first of which is the size.
@@ -69,21 +118,23 @@ impl zt_config {
     /// Pointers are null, or point to what the members' descriptions say.
     pub(super) unsafe fn read(&self) -> Result<Config, Failure> {
         // SAFETY: as the caller promises.
-        let (home, identity, planet, bind) = unsafe {
+        let (home, identity, planet, bind, tcp_relay, storage_key) = unsafe {
             (
                 read_text(self.home, "zt_config.home")?,
                 read_optional(self.identity, "zt_config.identity")?,
                 read_slice(self.planet, self.planet_len, "zt_config.planet")?,
                 read_slice(self.bind, self.bind_count, "zt_config.bind")?,
+                read_optional(self.tcp_relay, "zt_config.tcp_relay")?,
+                self.storage_key.cast::<[u8; ZT_STORAGE_KEY_LEN]>().as_ref(),
             )
         };
-        if self.flags & !(ZT_CONFIG_CONTROLLER | ZT_CONFIG_ALLOW_LOOPBACK) != 0 {
-            return Err(Failure::argument("zt_config.flags has flags this library does not know"));
+        if self.flags & !FLAGS != 0 || self.reserved != 0 {
+            return Err(Failure::argument("zt_config asks for what this library does not know"));
         }
         let endpoint = |&text: &*const c_char| -> Result<SocketAddr, Failure> {
             // SAFETY: as the caller promises.
             let text = unsafe { read_text(text, "zt_config.bind") }?;
-            text.parse().map_err(|_| Failure::argument(format!("{text:?} is no address and port")))
+            parse_endpoint(text)
         };
         Ok(Config {
             home: home.to_owned(),
@@ -99,6 +150,27 @@ impl zt_config {
             },
             controller: self.flags & ZT_CONFIG_CONTROLLER != 0,
             allow_loopback: self.flags & ZT_CONFIG_ALLOW_LOOPBACK != 0,
+            secondary_port: match self.secondary_port {
+                0 => None,
+                ZT_PORT_NONE => Some(0),
+                port => Some(udp_port(port)?),
+            },
+            map_ports: match self.port_mapping {
+                ZT_PORT_MAPPING_DEFAULT => None,
+                ZT_PORT_MAPPING_ON => Some(true),
+                ZT_PORT_MAPPING_OFF => Some(false),
+                _ => return Err(Failure::argument("zt_config.port_mapping is none")),
+            },
+            tcp_relay: self.tcp_relay(tcp_relay)?,
+            bonding: match self.bonding {
+                ZT_BONDING_DEFAULT => None,
+                ZT_BONDING_OFF => Some(Bonding::Off),
+                ZT_BONDING_ACTIVE_BACKUP => Some(Bonding::ActiveBackup),
+                _ => return Err(Failure::argument("zt_config.bonding is none")),
+            },
+            low_bandwidth: self.flags & ZT_CONFIG_LOW_BANDWIDTH != 0,
+            memory_budget: (self.memory_budget != 0).then_some(self.memory_budget),
+            storage_key: storage_key.map(|key| key.to_vec()),
         })
     }
 
@@ -112,9 +184,24 @@ impl zt_config {
         match self.port {
             0 => Ok(None),
             ZT_PORT_ANY => Ok(Some(0)),
-            port => u16::try_from(port)
-                .map(Some)
-                .map_err(|_| Failure::argument(format!("{port} is no UDP port"))),
+            port => udp_port(port).map(Some),
         }
     }
+
+    fn tcp_relay(&self, address: Option<&str>) -> Result<Option<TcpRelay>, Failure> {
+        let forced = self.flags & ZT_CONFIG_TCP_RELAY_FORCED != 0;
+        match address {
+            Some(address) => Ok(Some(TcpRelay { address: parse_endpoint(address)?, forced })),
+            None if forced => Err(Failure::argument("there is no TCP relay to be forced")),
+            None => Ok(None),
+        }
+    }
+}
+
+fn udp_port(port: u32) -> Result<u16, Failure> {
+    u16::try_from(port).map_err(|_| Failure::argument(format!("{port} is no UDP port")))
+}
+
+fn parse_endpoint(text: &str) -> Result<SocketAddr, Failure> {
+    text.parse().map_err(|_| Failure::argument(format!("{text:?} is no address and port")))
 }

@@ -4,9 +4,9 @@ use std::ffi::{c_char, c_void};
 use std::sync::Arc;
 
 use super::boundary::boundary;
-use super::node::{wait, zt_node};
+use super::node::{node, wait, zt_node};
 use super::result::{Failure, zt_result};
-use super::structs::read_optional;
+use super::structs::{Growing, ZT_ENDPOINT_LEN, endpoint, read_optional, text, write_struct};
 use crate::facade::{Conditions, SocketProtector};
 
 /// `zt_node_set_conditions`: what is sent costs the user money.
@@ -15,6 +15,35 @@ pub const ZT_CONDITION_METERED: u32 = 1;
 pub const ZT_CONDITION_EXPENSIVE: u32 = 2;
 /// `zt_node_set_conditions`: there is no network.
 pub const ZT_CONDITION_OFFLINE: u32 = 4;
+
+/// Longest text about a port mapping, with its end; longer ones are cut.
+pub const ZT_MAPPING_ERROR_LEN: usize = 256;
+
+/// What came of asking the gateway for a port.
+#[derive(Clone, Copy, Debug)]
+#[repr(C)]
+pub struct zt_port_mapping {
+    /// `sizeof(zt_port_mapping)`.
+    pub struct_size: u32,
+    /// 1 if a port of the gateway's leads to this node, else 0.
+    pub mapped: u32,
+    /// How it was asked for: `pcp`, `nat-pmp` or `upnp`.
+    pub method: [c_char; 16],
+    /// Where it leads, as text.
+    pub internal: [c_char; ZT_ENDPOINT_LEN],
+    /// Where anybody may reach this node, as text.
+    pub external: [c_char; ZT_ENDPOINT_LEN],
+    /// Until when it is granted, in ms since the Unix epoch; 0 if for ever. It is renewed before.
+    pub expires_ms: u64,
+    /// Why the last attempt to get or keep one failed, for people to read; empty if it did not.
+    pub error: [c_char; ZT_MAPPING_ERROR_LEN],
+}
+
+// SAFETY: integers and arrays of them only, the first of which is the size.
+unsafe impl Growing for zt_port_mapping {
+    const NAME: &'static str = "zt_port_mapping";
+    const FIRST_SIZE: usize = size_of::<Self>();
+}
 
 /// Prepares a socket before it is used, as `VpnService.protect` does; 0 has it closed. It must not wait,
 /// and must not call the node: a thread of the library runs it.
@@ -117,5 +146,35 @@ pub unsafe extern "C" fn zt_node_bind_to_interface(
         // SAFETY: as the caller promises.
         let name = unsafe { read_optional(name, "name") }?.map(str::to_owned);
         wait(node, |node| async move { node.bind_to_interface(name).await })
+    })
+}
+
+/// Writes what came of asking the gateway for a port. `ZT_ERROR_NOT_FOUND` if it is not asked.
+///
+/// Thread-safe. Does not wait.
+///
+/// # Safety
+///
+/// `out` is null or points to a `zt_port_mapping` whose `struct_size` is set.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn zt_node_port_mapping(
+    node: zt_node,
+    out: *mut zt_port_mapping,
+) -> zt_result {
+    boundary(|| {
+        let none = || Failure::new(zt_result::ZT_ERROR_NOT_FOUND, "no gateway is asked for a port");
+        let mapping = self::node(node)?.port_mapping().ok_or_else(none)?;
+        let mapped = mapping.mapped.as_ref();
+        let mapping = zt_port_mapping {
+            struct_size: 0,
+            mapped: mapped.is_some().into(),
+            method: text(mapped.map_or("", |mapped| &mapped.method)),
+            internal: endpoint(mapped.map(|mapped| mapped.internal)),
+            external: endpoint(mapped.map(|mapped| mapped.external)),
+            expires_ms: mapped.and_then(|mapped| mapped.expires_ms).unwrap_or_default(),
+            error: text(mapping.error.as_deref().unwrap_or_default()),
+        };
+        // SAFETY: as the caller promises.
+        unsafe { write_struct(out, &mapping) }
     })
 }

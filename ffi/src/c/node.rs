@@ -10,9 +10,9 @@ use super::handles::Handles;
 use super::result::{Failure, zt_result};
 use super::structs::{
     Growing, ZT_ENDPOINT_LEN, endpoint, fill, output, read_struct, write_slice, write_struct,
-    write_text,
+    write_text, zt_ip,
 };
-use crate::facade::{Node, ZtError};
+use crate::facade::{Node, TcpRelayStatus, TrustedPath, ZtError};
 
 /// A node. 0 is none.
 pub type zt_node = u64;
@@ -22,6 +22,15 @@ pub const ZT_IDENTITY_LEN: usize = 144;
 
 /// Room for an identity with its private key, as text, with its end.
 pub const ZT_SECRET_IDENTITY_LEN: usize = 272;
+
+/// `zt_status.tcp_relay`: none is configured.
+pub const ZT_TCP_RELAY_OFF: u32 = 0;
+/// `zt_status.tcp_relay`: there is one, but UDP does.
+pub const ZT_TCP_RELAY_STANDBY: u32 = 1;
+/// `zt_status.tcp_relay`: no root answers by UDP, and there is no connection to the relay yet.
+pub const ZT_TCP_RELAY_CONNECTING: u32 = 2;
+/// `zt_status.tcp_relay`: it stands in for UDP.
+pub const ZT_TCP_RELAY_IN_USE: u32 = 3;
 
 /// How a node is doing.
 #[derive(Clone, Copy, Debug)]
@@ -37,12 +46,27 @@ pub struct zt_status {
     pub planet_id: u64,
     /// Its revision: when it was made, in ms since the Unix epoch.
     pub planet_timestamp: u64,
+    /// One of `ZT_TCP_RELAY_*`.
+    pub tcp_relay: u32,
+    /// How many physical networks packets go through in clear (`zt_node_trusted_paths`).
+    pub trusted_paths: u32,
 }
 
 // SAFETY: integers only, the first of which is the size.
 unsafe impl Growing for zt_status {
     const NAME: &'static str = "zt_status";
     const FIRST_SIZE: usize = size_of::<Self>();
+}
+
+/// A physical network packets go through in clear, because the user's `local.conf` trusts whoever has an
+/// address there. Elements of an array, so it never grows.
+#[derive(Clone, Copy, Debug)]
+#[repr(C)]
+pub struct zt_trusted_path {
+    /// The network.
+    pub prefix: zt_ip,
+    /// What both ends call it.
+    pub id: u64,
 }
 
 static NODES: Handles<Node> = Handles::new(1);
@@ -194,9 +218,45 @@ pub unsafe extern "C" fn zt_node_status(node: zt_node, out: *mut zt_status) -> z
             address: status.address.to_u64(),
             planet_id: status.planet_id,
             planet_timestamp: status.planet_timestamp,
+            tcp_relay: match status.tcp_relay {
+                TcpRelayStatus::Off => ZT_TCP_RELAY_OFF,
+                TcpRelayStatus::Standby => ZT_TCP_RELAY_STANDBY,
+                TcpRelayStatus::Connecting => ZT_TCP_RELAY_CONNECTING,
+                TcpRelayStatus::InUse => ZT_TCP_RELAY_IN_USE,
+            },
+            trusted_paths: u32::try_from(status.trusted_paths.len()).unwrap_or(u32::MAX),
         };
         // SAFETY: as the caller promises.
         unsafe { write_struct(out, &status) }
+    })
+}
+
+/// Writes which physical networks packets go through in clear, `capacity` of them at most; `*count` is
+/// how many there are.
+///
+/// Thread-safe. Waits for the node, which takes microseconds.
+///
+/// # Safety
+///
+/// `paths` is null or has room for `capacity` of them; `count` is null or points to a number.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn zt_node_trusted_paths(
+    node: zt_node,
+    paths: *mut zt_trusted_path,
+    capacity: usize,
+    count: *mut usize,
+) -> zt_result {
+    boundary(|| {
+        // SAFETY: as the caller promises.
+        let (paths, count) =
+            unsafe { (write_slice(paths, capacity, "paths")?, output(count, "count")?) };
+        let status = wait(node, |node| async move { node.status().await })?;
+        let path = |trusted: &TrustedPath| zt_trusted_path {
+            prefix: zt_ip::new(trusted.prefix.address, trusted.prefix.bits),
+            id: trusted.id,
+        };
+        *count = fill(&status.trusted_paths.iter().map(path).collect::<Vec<_>>(), paths);
+        Ok(())
     })
 }
 

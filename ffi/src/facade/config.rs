@@ -3,6 +3,8 @@
 use std::fmt;
 use std::net::SocketAddr;
 
+use zt_protocol::bonding::Policy;
+
 /// How a node shall run.
 #[cfg_attr(feature = "uniffi", derive(uniffi::Record))]
 pub struct Config {
@@ -30,6 +32,54 @@ pub struct Config {
     /// laboratory on one machine, with `bind` at 127.0.0.1.
     #[cfg_attr(feature = "uniffi", uniffi(default = false))]
     pub allow_loopback: bool,
+    /// A second UDP port at every local address, for translators that mishandle the first: none if 0;
+    /// one of the node's own choice if `None`. Not used with `bind`.
+    #[cfg_attr(feature = "uniffi", uniffi(default = None))]
+    pub secondary_port: Option<u16>,
+    /// Whether the gateway is asked to let strangers' datagrams through, by PCP, NAT-PMP or UPnP;
+    /// if `None`, unless this is a phone. Never for sockets bound to loopback.
+    #[cfg_attr(feature = "uniffi", uniffi(default = None))]
+    pub map_ports: Option<bool>,
+    /// What stands in for UDP where none gets through. None does if `None`.
+    #[cfg_attr(feature = "uniffi", uniffi(default = None))]
+    pub tcp_relay: Option<TcpRelay>,
+    /// How several paths to one peer are used; as `local.conf` says, or [`Bonding::Off`], if `None`.
+    #[cfg_attr(feature = "uniffi", uniffi(default = None))]
+    pub bonding: Option<Bonding>,
+    /// Whether paths are kept open with as little as on a metered network, always.
+    #[cfg_attr(feature = "uniffi", uniffi(default = false))]
+    pub low_bandwidth: bool,
+    /// How much memory the node's tables may take, in bytes.
+    #[cfg_attr(feature = "uniffi", uniffi(default = None))]
+    pub memory_budget: Option<u64>,
+    /// 32 bytes the host keeps, in its Keychain or Keystore, under which secrets are sealed before they
+    /// are stored. What is stored in clear is sealed at the start.
+    #[cfg_attr(feature = "uniffi", uniffi(default = None))]
+    pub storage_key: Option<Vec<u8>>,
+}
+
+/// A relay that carries datagrams over TCP. Whoever runs it sees with whom the node speaks, but not
+/// what.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+#[cfg_attr(feature = "uniffi", derive(uniffi::Record))]
+pub struct TcpRelay {
+    /// Where it is.
+    pub address: SocketAddr,
+    /// Whether it is used always, and UDP never; else only while no root answers by UDP.
+    #[cfg_attr(feature = "uniffi", uniffi(default = false))]
+    pub forced: bool,
+}
+
+/// How several paths to one peer are used.
+#[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq)]
+#[cfg_attr(feature = "uniffi", derive(uniffi::Enum))]
+pub enum Bonding {
+    /// Packets go on the best, whichever that is at the moment.
+    #[default]
+    Off,
+    /// Packets go on one as long as it is well; all are watched, so that another can take over within
+    /// seconds.
+    ActiveBackup,
 }
 
 /// What kind of machine a node runs on.
@@ -57,7 +107,23 @@ impl Config {
             profile: Profile::default(),
             controller: false,
             allow_loopback: false,
+            secondary_port: None,
+            map_ports: None,
+            tcp_relay: None,
+            bonding: None,
+            low_bandwidth: false,
+            memory_budget: None,
+            storage_key: None,
         }
+    }
+}
+
+impl From<Bonding> for zt_protocol::bonding::Bonding {
+    fn from(bonding: Bonding) -> Self {
+        Self::new(match bonding {
+            Bonding::Off => Policy::None,
+            Bonding::ActiveBackup => Policy::ActiveBackup,
+        })
     }
 }
 

@@ -38,6 +38,16 @@ pub struct Wakeups {
     pub changes: u64,
 }
 
+/// What came of asking the gateway for a port.
+#[derive(Clone, Debug, Eq, PartialEq)]
+#[cfg_attr(feature = "uniffi", derive(uniffi::Record))]
+pub struct PortMapping {
+    /// The port in force, if there is one.
+    pub mapped: Option<MappedPort>,
+    /// Why the last attempt to get or keep one failed, for people to read; `None` if it did not.
+    pub error: Option<String>,
+}
+
 /// A port of the gateway's that leads to this node.
 #[derive(Clone, Debug, Eq, PartialEq)]
 #[cfg_attr(feature = "uniffi", derive(uniffi::Record))]
@@ -121,6 +131,13 @@ impl Node {
     /// Returns the port of the gateway's that leads to this node, if there is one.
     pub fn mapped_port(&self) -> Option<MappedPort> {
         Some(self.handle.port_mapping()?.mapped?.into())
+    }
+
+    /// Returns what came of asking the gateway for a port; `None` if it is not asked.
+    pub fn port_mapping(&self) -> Option<PortMapping> {
+        let mapping = self.handle.port_mapping()?;
+        let error = mapping.error.map(|error| error.to_string());
+        Some(PortMapping { mapped: mapping.mapped.map(MappedPort::from), error })
     }
 }
 

@@ -26,11 +26,11 @@ mod runtime;
 mod statistics;
 mod worlds;
 
-pub use config::{Config, Profile};
+pub use config::{Bonding, Config, Profile, TcpRelay};
 pub use engine::{Engine, EngineConfig, Stored};
 pub use error::ZtError;
 pub use events::Event;
-pub use hints::{Conditions, MappedPort, Wakeups};
+pub use hints::{Conditions, MappedPort, PortMapping, Wakeups};
 pub use hosting::HostedNetwork;
 pub use identities::{
     NodeIdentity, PlanetFile, PlanetRoot, generate_identity, make_planet, read_identity,
@@ -42,7 +42,7 @@ pub use networks::{
     Dns, Login, NetworkStatus, PlanChange, PlannedRoute, Prefix, Route, Settings, Standing,
     TunPlan, diff_plans,
 };
-pub use node::{Node, NodeStatus};
+pub use node::{Node, NodeStatus, TcpRelayStatus, TrustedPath};
 pub use packets::PacketChannel;
 pub use peers::{
     Candidate, Mapping, NamedBy, Outcome, PathExplanation, PeerStatus, Reason, Role, Version,

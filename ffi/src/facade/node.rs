@@ -10,13 +10,16 @@ use std::time::Duration;
 use zeroize::Zeroizing;
 use zt_protocol::address::Address;
 use zt_protocol::identity::SecretIdentity;
+use zt_protocol::path_rules::TrustedPathId;
+use zt_protocol::status;
 use zt_protocol::world::WorldKind;
 use zt_runtime::store::Home;
 use zt_runtime::{Builder, Handle};
 
-use super::config::Config;
+use super::config::{Config, Profile, TcpRelay};
 use super::error::ZtError;
 use super::events::Event;
+use super::networks::Prefix;
 use super::runtime::{Runtime, is_asynchronous};
 use super::worlds::read_world;
 
@@ -37,7 +40,7 @@ pub struct Node {
 }
 
 /// How a node is doing.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Eq, PartialEq)]
 #[cfg_attr(feature = "uniffi", derive(uniffi::Record))]
 pub struct NodeStatus {
     /// This node.
@@ -48,6 +51,35 @@ pub struct NodeStatus {
     pub planet_id: u64,
     /// Its revision: when it was made, in ms since the Unix epoch.
     pub planet_timestamp: u64,
+    /// Whether a TCP relay stands in for UDP.
+    pub tcp_relay: TcpRelayStatus,
+    /// Where packets are not encrypted, because the user's `local.conf` trusts whoever has an address
+    /// there.
+    pub trusted_paths: Vec<TrustedPath>,
+}
+
+/// Whether a TCP relay stands in for UDP.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+#[cfg_attr(feature = "uniffi", derive(uniffi::Enum))]
+pub enum TcpRelayStatus {
+    /// None is configured.
+    Off,
+    /// UDP does.
+    Standby,
+    /// No root answers by UDP, and there is no connection to the relay yet.
+    Connecting,
+    /// It does.
+    InUse,
+}
+
+/// A physical network packets go through in clear.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[cfg_attr(feature = "uniffi", derive(uniffi::Record))]
+pub struct TrustedPath {
+    /// The network.
+    pub prefix: Prefix,
+    /// What both ends call it.
+    pub id: u64,
 }
 
 #[cfg_attr(feature = "uniffi", uniffi::export)]
@@ -105,6 +137,8 @@ impl Node {
             online: status.online,
             planet_id: status.planet_id,
             planet_timestamp: status.planet_timestamp.0,
+            tcp_relay: status.tcp_relay.into(),
+            trusted_paths: status.trusted_paths.into_iter().map(TrustedPath::from).collect(),
         })
     }
 
@@ -200,6 +234,23 @@ impl Node {
     }
 }
 
+impl From<status::TcpRelayStatus> for TcpRelayStatus {
+    fn from(status: status::TcpRelayStatus) -> Self {
+        match status {
+            status::TcpRelayStatus::Off => Self::Off,
+            status::TcpRelayStatus::Standby => Self::Standby,
+            status::TcpRelayStatus::Connecting => Self::Connecting,
+            status::TcpRelayStatus::InUse => Self::InUse,
+        }
+    }
+}
+
+impl From<(zt_protocol::prefix::Prefix, TrustedPathId)> for TrustedPath {
+    fn from((prefix, id): (zt_protocol::prefix::Prefix, TrustedPathId)) -> Self {
+        Self { prefix: (prefix.address, prefix.bits).into(), id: id.get() }
+    }
+}
+
 impl fmt::Debug for Node {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("Node").field(&self.address()).finish()
@@ -228,11 +279,11 @@ impl Drop for Node {
 
 /// Starts a node on the current runtime.
 async fn start(
-    config: Config,
+    mut config: Config,
     prepare: impl FnOnce(Builder) -> Builder,
 ) -> Result<Handle, ZtError> {
-    let Config { home, planet, port, bind, identity, controller, allow_loopback, .. } = config;
-    let identity = identity.map(Zeroizing::new);
+    let identity = config.identity.take().map(Zeroizing::new);
+    let home = std::mem::take(&mut config.home);
     if home.is_empty() {
         return Err(ZtError::InvalidArgument("a home directory is needed".to_owned()));
     }
@@ -242,20 +293,45 @@ async fn start(
         stored.await.map_err(|_| ZtError::Panic)??;
     }
 
-    let mut builder = Builder::new(home).controller(controller).allow_loopback(allow_loopback);
-    if let Some(bytes) = planet {
+    Ok(prepare(configure(Builder::new(home), config)?).start().await?)
+}
+
+/// Says how a node shall run, but for where its state is.
+fn configure(builder: Builder, config: Config) -> Result<Builder, ZtError> {
+    let mut builder = builder
+        .controller(config.controller)
+        .allow_loopback(config.allow_loopback)
+        .low_bandwidth(config.low_bandwidth);
+    if config.storage_key.is_some() || config.memory_budget.is_some() {
+        return Err(ZtError::Unsupported("neither sealing nor a memory budget".to_owned()));
+    }
+    if let Some(bytes) = config.planet {
         builder = builder.planet(read_world(&bytes, WorldKind::Planet)?);
     }
-    builder = match (port, bind.is_empty()) {
+    builder = match (config.port, config.bind.is_empty()) {
         (Some(port), true) => builder.port(port),
         (None, true) => builder,
-        (None, false) => builder.bind(bind),
+        (None, false) => builder.bind(config.bind),
         (Some(_), false) => {
             let text = "give a port or addresses to bind, not both";
             return Err(ZtError::InvalidArgument(text.to_owned()));
         }
     };
-    Ok(prepare(builder).start().await?)
+    if let Some(port) = config.secondary_port {
+        builder = builder.secondary_port((port != 0).then_some(port));
+    }
+    // A carrier's translator, which phones are behind, cannot be asked.
+    let is_phone = config.profile == Profile::Phone;
+    if let Some(map) = config.map_ports.or(is_phone.then_some(false)) {
+        builder = builder.map_ports(map);
+    }
+    if let Some(TcpRelay { address, forced }) = config.tcp_relay {
+        builder = builder.tcp_relay(Some(address), forced);
+    }
+    if let Some(bonding) = config.bonding {
+        builder = builder.bonding(bonding.into());
+    }
+    Ok(builder)
 }
 
 /// Sees to it that the identity in the home directory is this one.

@@ -62,6 +62,7 @@ from .node import Node
 from .packets import Packets
 from .ports import Descriptor, Port, Tap, Tun
 from .records import (
+    Bonding,
     Candidate,
     Conditions,
     Contact,
@@ -87,6 +88,7 @@ from .records import (
     PlanChange,
     PlanetFile,
     PlannedRoute,
+    PortMapping,
     PortMode,
     Prefix,
     Profile,
@@ -99,6 +101,9 @@ from .records import (
     Standing,
     Statistics,
     TagValues,
+    TcpRelay,
+    TcpRelayStatus,
+    TrustedPath,
     TunPlan,
     Verdict,
     Version,
@@ -112,6 +117,7 @@ from .worlds import generate_identity, make_planet, read_identity
 
 __all__ = [
     "Bind",
+    "Bonding",
     "CallerError",
     "Candidate",
     "Conditions",
@@ -168,6 +174,7 @@ __all__ = [
     "PlanetFile",
     "PlannedRoute",
     "Port",
+    "PortMapping",
     "PortMode",
     "Prefix",
     "Profile",
@@ -187,8 +194,11 @@ __all__ = [
     "SystemFailure",
     "TagValues",
     "Tap",
+    "TcpRelay",
+    "TcpRelayStatus",
     "Timeout",
     "TooMany",
+    "TrustedPath",
     "Tun",
     "TunPlan",
     "UnknownNetwork",

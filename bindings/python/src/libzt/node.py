@@ -13,6 +13,7 @@ from . import _native, events, ports
 from .errors import InvalidArgument, Stopped, translated
 from .network import HostedNetwork, Network
 from .records import (
+    Bonding,
     Conditions,
     MappedPort,
     NetworkStatus,
@@ -20,9 +21,11 @@ from .records import (
     PathExplanation,
     PeerStatus,
     PinsStatus,
+    PortMapping,
     Profile,
     Route,
     Statistics,
+    TcpRelay,
     Wakeups,
     WorldsStatus,
 )
@@ -54,6 +57,13 @@ class Node:
         profile: Profile = Profile.DESKTOP,
         controller: bool = False,
         allow_loopback: bool = False,
+        secondary_port: Optional[int] = None,
+        map_ports: Optional[bool] = None,
+        tcp_relay: Optional[TcpRelay] = None,
+        bonding: Optional[Bonding] = None,
+        low_bandwidth: bool = False,
+        memory_budget: Optional[int] = None,
+        storage_key: Optional[bytes] = None,
     ) -> None:
         """Describes a node. Nothing runs yet.
 
@@ -69,6 +79,17 @@ class Node:
             controller: whether the node serves networks of its own as their controller.
             allow_loopback: whether peers may be at loopback addresses, which the protocol forbids:
                 for a laboratory on one machine, with `bind` at 127.0.0.1.
+            secondary_port: a second UDP port, for translators that mishandle the first: none if 0;
+                one of the node's own choice if None. Not used with `bind`.
+            map_ports: whether the gateway is asked to let strangers' datagrams through, by PCP,
+                NAT-PMP or UPnP; if None, unless this is a phone.
+            tcp_relay: what stands in for UDP where none gets through.
+            bonding: how several paths to one peer are used; as `local.conf` in the home directory
+                says, or `Bonding.OFF`, if None.
+            low_bandwidth: whether paths are kept open with as little as on a metered network, always.
+            memory_budget: how much memory the node's tables may take, in bytes.
+            storage_key: 32 bytes, kept in a key store, under which secrets are sealed before they
+                are stored. What is stored in clear is sealed at the start.
         """
         self._config = _native.Config(
             home=os.fspath(home),
@@ -79,6 +100,13 @@ class Node:
             profile=profile,
             controller=controller,
             allow_loopback=allow_loopback,
+            secondary_port=secondary_port,
+            map_ports=map_ports,
+            tcp_relay=tcp_relay,
+            bonding=bonding,
+            low_bandwidth=low_bandwidth,
+            memory_budget=memory_budget,
+            storage_key=storage_key,
         )
         self._native: Optional[_native.Node] = None
         self._events: deque[events.Event] = deque(maxlen=EVENTS_MAX)
@@ -236,6 +264,11 @@ class Node:
     def mapped_port(self) -> Optional[MappedPort]:
         """The port of the gateway's that leads to this node, if there is one."""
         return self._running().mapped_port()
+
+    @property
+    def port_mapping(self) -> Optional[PortMapping]:
+        """What came of asking the gateway for a port; None if it is not asked."""
+        return self._running().port_mapping()
 
     # Networks it is on.
 

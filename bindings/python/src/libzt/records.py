@@ -2,6 +2,7 @@
 
 from . import _native
 from ._native import (
+    Bonding,
     Candidate,
     Conditions,
     Contact,
@@ -27,6 +28,7 @@ from ._native import (
     PlanChange,
     PlanetFile,
     PlannedRoute,
+    PortMapping,
     PortMode,
     Prefix,
     Profile,
@@ -39,6 +41,9 @@ from ._native import (
     Standing,
     Statistics,
     TagValues,
+    TcpRelay,
+    TcpRelayStatus,
+    TrustedPath,
     TunPlan,
     Verdict,
     Version,
@@ -50,6 +55,7 @@ from ._native import (
 )
 
 __all__ = [
+    "Bonding",
     "Candidate",
     "Conditions",
     "Contact",
@@ -75,6 +81,7 @@ __all__ = [
     "PlanChange",
     "PlanetFile",
     "PlannedRoute",
+    "PortMapping",
     "PortMode",
     "Prefix",
     "Profile",
@@ -87,6 +94,9 @@ __all__ = [
     "Standing",
     "Statistics",
     "TagValues",
+    "TcpRelay",
+    "TcpRelayStatus",
+    "TrustedPath",
     "TunPlan",
     "Verdict",
     "Version",
