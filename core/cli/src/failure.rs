@@ -10,6 +10,7 @@ use zt_protocol::world::{KeyMismatch, WorldRefused};
 use zt_runtime::controller::ControllerError;
 use zt_runtime::store::HomeError;
 use zt_runtime::{RequestError, StartError};
+use zt_service::AskError;
 
 /// Why a command failed.
 #[derive(Debug, thiserror::Error)]
@@ -58,6 +59,8 @@ pub(crate) enum Failure {
     Controller(#[from] ControllerError),
     #[error(transparent)]
     Start(#[from] StartError),
+    #[error(transparent)]
+    Ask(#[from] AskError),
 }
 
 /// Length of a planet's key file, in bytes: public key (64), private key (64).

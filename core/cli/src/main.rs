@@ -5,6 +5,7 @@ mod id;
 mod moon;
 mod network;
 mod node;
+mod peers;
 mod pin;
 mod planet;
 mod world;
@@ -46,6 +47,8 @@ enum Command {
     /// Pin nodes and controllers to the fingerprints their people told you.
     #[command(subcommand)]
     Pin(pin::Pin),
+    /// Print the peers of a running node, and why each is reached the way it is.
+    Peers(peers::Peers),
     /// Run a node in the foreground until SIGINT or SIGTERM.
     Node(node::Node),
 }
@@ -57,6 +60,7 @@ fn main() -> ExitCode {
         Command::Moon(moon) => moon.run(),
         Command::Network(network) => network.run(),
         Command::Pin(pin) => pin.run(),
+        Command::Peers(peers) => peers.run(),
         Command::Node(node) => node.run().map(|()| String::new()),
     };
 

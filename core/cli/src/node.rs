@@ -1,6 +1,5 @@
 //! `zt node`: a node in the foreground.
 
-mod explanation;
 mod mapping;
 mod report;
 
@@ -17,6 +16,7 @@ use zt_protocol::fingerprint::Invitation;
 use zt_protocol::world::WorldKind;
 use zt_runtime::store::{Home, read_world};
 use zt_runtime::{Builder, DEFAULT_PORT, Event, Handle, Port};
+use zt_service::Api;
 
 use crate::failure::Failure;
 use report::Report;
@@ -94,6 +94,9 @@ impl Node {
         loop {
             let networks = self.networks_to_join()?;
             let node = self.start().await?;
+            // Whoever has no port left for it still has a node.
+            let api = Api::start(&self.home, node.clone()).await;
+            let _api = api.inspect_err(|error| log::warn!("no local API: {error}"));
             report.started(&node);
             if let Ok(status) = node.status().await {
                 report.trusted_paths(&status);

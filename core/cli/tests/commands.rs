@@ -271,6 +271,40 @@ fn a_node_says_that_it_runs_and_stops_when_it_is_told() {
 }
 
 #[test]
+fn a_running_node_says_why_its_peers_are_reached_the_way_they_are() {
+    let dir = TempDir::new().unwrap();
+    let home = text(dir.path());
+    let peers = ["peers", "--home", home, "--explain"];
+    assert!(fails(&peers).contains("no node has run in"));
+
+    let mut node = Command::new(env!("CARGO_BIN_EXE_zt"))
+        .args(["node", "--home", home, "--port", "0", "--no-tun", "--json"])
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(node.stdout.take().unwrap()).lines();
+    assert!(lines.next().unwrap().unwrap().contains("started"));
+    let (explained, objects) = (ok(&peers), ok(&["peers", "--home", home, "--json"]));
+    let token = dir.path().join("authtoken.secret");
+    fs::write(&token, "somebody else's").unwrap();
+    let refused = fails(&peers);
+    let told = Command::new("kill").arg(node.id().to_string()).status().unwrap();
+    assert!(told.success() && node.wait().unwrap().success());
+
+    let objects: serde_json::Value = serde_json::from_str(&objects).unwrap();
+    assert_eq!(objects[0]["role"], "PLANET");
+    assert_eq!(objects[0]["path"], json!(null));
+    assert_eq!(objects[0]["explanation"]["reason"], "no root");
+    assert!(
+        explained.contains("    not reached: no root answers, is UDP blocked?\n"),
+        "{explained}"
+    );
+    assert!(refused.contains("does not take the token of this home directory"), "{refused}");
+    assert_eq!(fs::metadata(&token).unwrap().permissions().mode() & 0o777, 0o600);
+    assert!(fails(&peers).contains("is it running?"));
+}
+
+#[test]
 fn a_port_in_use_is_named() {
     let dir = TempDir::new().unwrap();
     let taken = UdpSocket::bind("0.0.0.0:0").unwrap();

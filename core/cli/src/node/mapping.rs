@@ -2,8 +2,7 @@
 
 use serde_json::{Value, json};
 use zt_runtime::PortMapping;
-
-use super::report::endpoint;
+use zt_service::peers::endpoint;
 
 /// Returns the object that programs are told.
 pub(super) fn to_json(mapping: &PortMapping) -> Value {

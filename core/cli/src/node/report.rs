@@ -1,7 +1,6 @@
 //! What a running node tells its user: a log for people, or lines of JSON for programs.
 
 use std::io::{self, Write as _};
-use std::net::SocketAddr;
 
 use serde_json::{Map, Value, json};
 use zt_protocol::address::{Address, NetworkId};
@@ -10,8 +9,10 @@ use zt_protocol::event::{Dns, IdentitySource, NetworkStatus, Route, Sso, Standin
 use zt_protocol::plan::{PlanChange, TunPlan};
 use zt_protocol::status::{Contact, NodeStatus, PathExplanation, WorldStatus, WorldsStatus};
 use zt_runtime::{Event, Handle, Losses};
+use zt_service::peers::{endpoint, explanation_to_json};
 
-use super::{explanation, mapping};
+use super::mapping;
+use crate::peers::why;
 
 /// Tells the user.
 pub(super) struct Report {
@@ -60,10 +61,14 @@ impl Report {
 
     /// Says why a peer is reached the way it is.
     pub(super) fn explanation(&self, explanation: &PathExplanation) {
+        let address = explanation.address.to_string();
+        let mut object = explanation_to_json(explanation);
         if self.json {
-            print(&explanation::to_json(explanation));
+            object["event"] = json!("explanation");
+            object["address"] = json!(address);
+            print(&object);
         } else {
-            log::info!("{}", explanation::to_line(explanation));
+            log::info!("{address} is {}", why(&object));
         }
     }
 
@@ -298,11 +303,6 @@ fn route_to_json(route: &Route) -> Value {
         "target": format!("{}/{}", route.target, route.bits),
         "via": route.via.map(|via| via.to_string()),
     })
-}
-
-/// Writes an endpoint as ZeroTier's tools do.
-pub(super) fn endpoint(path: SocketAddr) -> String {
-    format!("{}/{}", path.ip(), path.port())
 }
 
 fn log_event(me: Address, event: &Event) {

@@ -1,44 +1,55 @@
-//! Why a peer is reached the way it is, told to the user.
+//! Peers, and why each is reached the way it is, as objects for programs.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use zt_protocol::status::{Candidate, Mapping, NamedBy, Outcome, PathExplanation, Reason};
+use zt_protocol::status::{
+    Candidate, Mapping, NamedBy, Outcome, PathExplanation, PeerStatus, Reason, Role,
+};
 
-use super::report::endpoint;
+/// Returns a peer and why it is reached the way it is.
+///
+/// | field | value |
+/// |---|---|
+/// | `address` | ten hexadecimal digits |
+/// | `role` | `PLANET`, `MOON` or `LEAF` |
+/// | `version` | of its program, `"1.14.1"`; null before it has said |
+/// | `latency` | of the path in use, in ms; null if it was not measured |
+/// | `path` | the one in use, `"192.0.2.1/9993"`; null if packets are relayed |
+/// | `explanation` | see [`explanation_to_json`] |
+#[must_use]
+pub fn to_json(peer: &PeerStatus, explanation: &PathExplanation) -> Value {
+    json!({
+        "address": peer.address.to_string(),
+        "role": role_name(peer.role),
+        "version": peer.version.map(|(_, major, minor, revision)| format!("{major}.{minor}.{revision}")),
+        "latency": peer.latency.map(millis),
+        "path": peer.path.map(endpoint),
+        "explanation": explanation_to_json(explanation),
+    })
+}
 
-/// Returns an explanation as an object for programs; durations are in milliseconds.
-pub(super) fn to_json(explanation: &PathExplanation) -> Value {
-    let PathExplanation { address, reason, relay, mapping: [ipv4, ipv6], .. } = explanation;
+/// Returns an explanation; all durations are in ms, and null if nobody can say.
+///
+/// | field | value |
+/// |---|---|
+/// | `reason` | one of [`Reason`], in lower case |
+/// | `relay` | `root` and `path`: who relays what has no direct path; or null |
+/// | `ports` | `ipv4`, `ipv6`: what a translator here does to ports, one of [`Mapping`] |
+/// | `candidates` | where the peer was or may be: `path`, `namedBy`, `probed` (how long ago), `outcome`, `latency`, `unanswered` (how often in a row) |
+/// | `nextTry` | how long until one of them is tried again |
+#[must_use]
+pub fn explanation_to_json(explanation: &PathExplanation) -> Value {
+    let PathExplanation { reason, relay, mapping: [ipv4, ipv6], .. } = explanation;
     let relay = relay.map(|(root, at)| json!({ "root": root.to_string(), "path": endpoint(at) }));
     json!({
-        "event": "explanation",
-        "address": address.to_string(),
         "reason": reason_name(*reason),
         "relay": relay,
         "ports": { "ipv4": mapping_name(*ipv4), "ipv6": mapping_name(*ipv6) },
         "candidates": explanation.candidates.iter().map(candidate_to_json).collect::<Vec<_>>(),
         "nextTry": explanation.next_try.map(millis),
     })
-}
-
-/// Returns an explanation in a line for people.
-pub(super) fn to_line(explanation: &PathExplanation) -> String {
-    let PathExplanation { address, reason, candidates, .. } = explanation;
-    let why = match reason {
-        Reason::Direct => "reached directly",
-        Reason::TcpRelay => "reached through the TCP relay, for no root answers by UDP",
-        Reason::NoRoot => "not reached: no root answers, is UDP blocked?",
-        Reason::NoCandidates => "relayed: nobody has said yet where it is",
-        Reason::Trying => "relayed: it is being tried",
-        Reason::PathLost => "relayed: it does not answer where it was heard before",
-        Reason::Unpredictable => {
-            "relayed: the router here gives every peer another port, and the peer's wants to know it"
-        }
-        Reason::NoAnswer => "relayed: it does not answer where it is said to be",
-    };
-    let tried = candidates.iter().map(|candidate| endpoint(candidate.endpoint));
-    format!("{address} is {why}; tried {:?}", tried.collect::<Vec<_>>())
 }
 
 fn candidate_to_json(candidate: &Candidate) -> Value {
@@ -55,6 +66,20 @@ fn candidate_to_json(candidate: &Candidate) -> Value {
         "latency": latency,
         "unanswered": times,
     })
+}
+
+/// Writes an endpoint as ZeroTier's tools do.
+#[must_use]
+pub fn endpoint(path: SocketAddr) -> String {
+    format!("{}/{}", path.ip(), path.port())
+}
+
+const fn role_name(role: Role) -> &'static str {
+    match role {
+        Role::Planet => "PLANET",
+        Role::Moon => "MOON",
+        Role::Leaf => "LEAF",
+    }
 }
 
 const fn reason_name(reason: Reason) -> &'static str {
@@ -119,7 +144,7 @@ mod tests {
             next_try: Some(Duration::from_millis(1_500)),
         };
 
-        let object = to_json(&explanation);
+        let object = explanation_to_json(&explanation);
 
         assert_eq!(object["reason"], "no answer");
         assert_eq!(object["relay"], json!({ "root": "d5b4deab9d", "path": "5.1.0.1/9993" }));
@@ -127,10 +152,5 @@ mod tests {
         assert_eq!(object["candidates"][0]["unanswered"], 3);
         assert_eq!(object["candidates"][1]["latency"], 40);
         assert_eq!(object["nextTry"], 1_500);
-        assert_eq!(
-            to_line(&explanation),
-            "8056c2e21c is relayed: it does not answer where it is said to be; \
-             tried [\"5.3.0.1/9993\", \"5.3.0.2/9993\"]"
-        );
     }
 }
