@@ -129,6 +129,17 @@ class Internet(Lan):
         self._nft(*(f"add rule bridge world forward ip saddr {x.ip} ip daddr {y.ip} drop"
                     for x, y in ((a, b), (b, a))))
 
+    def block_udp(self, *hosts: Host) -> None:
+        """Drops whatever these hosts send and are sent by UDP, until `allow_udp`."""
+        self._nft("add table bridge without_udp",
+                  "add chain bridge without_udp forward { type filter hook forward priority 0; }",
+                  *(f"add rule bridge without_udp forward ip protocol udp ip {end} {host.ip} drop"
+                    for host in hosts for end in ("saddr", "daddr")))
+
+    def allow_udp(self) -> None:
+        """Lets UDP pass again."""
+        self._nft("delete table bridge without_udp")
+
     def count(self, a: Host, b: Host) -> None:
         """Starts to count the bytes that pass between `a` and `b`."""
         self._nft(*(f'add rule bridge world forward ip saddr {x.ip} ip daddr {y.ip} counter comment "{a.name}-{b.name}"'

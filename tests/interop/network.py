@@ -46,7 +46,7 @@ class PrivateNetwork:
         self._edit(self._network_file(), settings)
         self.root = Ours(world, "root", self.planet, ["--no-tun"])
         self.controller = Ours(world, "controller", self.planet, ["--no-tun", "--controller"])
-        self.member = self._new_member("member", "--tun")
+        self.member = self.new_member("member")
         self._members: List[Peer] = []
         self._revision = 0
 
@@ -56,13 +56,28 @@ class PrivateNetwork:
             node.start()
         for node in (self.root, self.controller):
             node.come_online()
-        self._admit(self.member)
+        self.let_in(self.member)
 
     def add_member(self, name: str, interface: str = "--tun") -> Ours:
         """Adds a member of ours with an interface zt0, and an echo server, which is let in at once."""
-        member = self._new_member(name, interface)
-        self._admit(member)
+        member = self.new_member(name, interface)
+        self.let_in(member)
         return member
+
+    def new_member(self, name: str, interface: str = "--tun", *options: str) -> Ours:
+        """Makes a member of ours with an interface zt0, and does not start it."""
+        self._world.run_zt("id", "new", "--out", str(self._world.home(name)))
+        return Ours(self._world, name, self.planet, [interface, "zt0", "--join", self.id, *options])
+
+    def let_in(self, *members: Ours, within: float = 20) -> None:
+        """Starts members of ours, and lets them in once they are online. Then they have an echo server."""
+        for member in members:
+            member.start()
+        for member in members:
+            member.come_online(within)
+            self.allow(member.address)
+        for member in members:
+            self._serve(member)
 
     def add_reference(self, name: str, **options: str) -> Reference:
         """Adds a reference node. It is refused, is let in, and has an echo server when this returns."""
@@ -128,17 +143,6 @@ class PrivateNetwork:
         self.exchange(reference)
         passed = self._world.internet.counted(self.member.host, reference.host) - before
         assert passed > 4 * MEGABYTE, f"only {passed} bytes went directly"
-
-    def _new_member(self, name: str, interface: str) -> Ours:
-        self._world.run_zt("id", "new", "--out", str(self._world.home(name)))
-        return Ours(self._world, name, self.planet, [interface, "zt0", "--join", self.id])
-
-    def _admit(self, member: Ours) -> None:
-        """Starts a member of ours and lets it in."""
-        member.start()
-        member.come_online()
-        self.allow(member.address)
-        self._serve(member)
 
     def _serve(self, member: Peer) -> None:
         """Waits until the member that was let in has an address, and starts its echo server."""

@@ -9,7 +9,7 @@ from typing import Callable, List, Optional
 
 from world import World
 
-from . import addresses, bridging, connectivity, multicast, nat, observers, revocation, rules
+from . import addresses, bridging, connectivity, multicast, nat, observers, revocation, rules, without_udp
 
 ALL: List[Callable[[World], Optional[str]]] = [
     connectivity.reference_only,
@@ -22,6 +22,7 @@ ALL: List[Callable[[World], Optional[str]]] = [
     connectivity.idle_member_is_small,
     nat.met_wherever_translators_let_them,
     nat.neighbours_behind_translators,
+    without_udp.tcp_relay_stands_in,
     addresses.arp_and_neighbour_discovery,
     addresses.rfc4193_without_a_question,
     addresses.sixplane_without_a_question,
