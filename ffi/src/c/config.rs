@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::hints::{Protector, zt_protect_callback};
 use super::result::Failure;
 use super::structs::{Growing, read_optional, read_slice, read_text};
-use crate::facade::{Bonding, Config, Profile, SocketProtector, TcpRelay};
+use crate::facade::{Bonding, Config, Hooks, Profile, TcpRelay};
 
 /// `zt_config.port`: any free port.
 pub const ZT_PORT_ANY: u32 = 0x1_0000;
@@ -174,10 +174,12 @@ impl zt_config {
         })
     }
 
-    /// Returns what looks at sockets, if anything does.
-    pub(super) fn protector(&self) -> Option<Arc<dyn SocketProtector>> {
+    /// Returns what the node asks of the host while it runs.
+    pub(super) fn hooks(&self) -> Hooks {
         let user_data = self.protect_user_data;
-        self.protect.map(|function| Arc::new(Protector { function, user_data }) as Arc<_>)
+        let protector =
+            self.protect.map(|function| Arc::new(Protector { function, user_data }) as _);
+        Hooks { protector }
     }
 
     fn port(&self) -> Result<Option<u16>, Failure> {

@@ -103,11 +103,7 @@ pub unsafe extern "C" fn zt_node_start(config: *const zt_config, out: *mut zt_no
         let (out, given) = unsafe { (output(out, "out")?, read_struct(config)?) };
         // SAFETY: as the caller promises.
         let config = unsafe { given.read() }?;
-        let node = match given.protector() {
-            Some(protector) => Node::start_protected(config, protector)?,
-            None => Node::start_blocking(config)?,
-        };
-        *out = NODES.insert(node)?;
+        *out = NODES.insert(Node::start_blocking_with(config, given.hooks())?)?;
         Ok(())
     })
 }

@@ -12,6 +12,7 @@ mod engine;
 mod error;
 mod events;
 mod hints;
+mod hooks;
 mod hosting;
 mod identities;
 mod logging;
@@ -21,7 +22,6 @@ mod packets;
 mod peers;
 mod pins;
 mod ports;
-mod protect;
 mod runtime;
 mod statistics;
 mod worlds;
@@ -31,6 +31,7 @@ pub use engine::{Engine, EngineConfig, Stored};
 pub use error::ZtError;
 pub use events::Event;
 pub use hints::{Conditions, MappedPort, PortMapping, Wakeups};
+pub use hooks::{Hooks, SocketProtector};
 pub use hosting::HostedNetwork;
 pub use identities::{
     NodeIdentity, PlanetFile, PlanetRoot, generate_identity, make_planet, read_identity,
@@ -49,7 +50,6 @@ pub use peers::{
 };
 pub use pins::{DecidedBy, Direction, Pin, PinsStatus, TagValues, Verdict};
 pub use ports::{Framing, Port, PortMode};
-pub use protect::SocketProtector;
 pub use statistics::{DropCount, Statistics};
 pub use worlds::{Contact, RefusedWorld, RootStatus, WantedMoon, WorldStatus, WorldsStatus};
 

@@ -19,6 +19,7 @@ use zt_runtime::{Builder, Handle};
 use super::config::{Config, Profile, TcpRelay};
 use super::error::ZtError;
 use super::events::Event;
+use super::hooks::Hooks;
 use super::networks::Prefix;
 use super::runtime::{Runtime, is_asynchronous};
 use super::worlds::read_world;
@@ -91,8 +92,18 @@ impl Node {
     /// [`ZtError`]; nothing of the node is running then.
     #[cfg_attr(feature = "uniffi", uniffi::constructor)]
     pub async fn start(config: Config) -> Result<Arc<Self>, ZtError> {
+        Self::start_with(config, Hooks::default()).await
+    }
+
+    /// Starts a node that asks its host what `hooks` say.
+    ///
+    /// # Errors
+    ///
+    /// As of [`start`](Self::start); [`ZtError::Bind`] if no socket is left to use.
+    #[cfg_attr(feature = "uniffi", uniffi::constructor)]
+    pub async fn start_with(config: Config, hooks: Hooks) -> Result<Arc<Self>, ZtError> {
         let runtime = Runtime::shared()?;
-        let handle = runtime.run(start(config, |builder| builder)).await??;
+        let handle = runtime.run(start(config, hooks)).await??;
         Ok(Arc::new(Self { handle, runtime, is_stopped: AtomicBool::new(false) }))
     }
 
@@ -184,17 +195,16 @@ impl Node {
     ///
     /// As of [`start`](Self::start), and [`ZtError::WouldDeadlock`].
     pub fn start_blocking(config: Config) -> Result<Arc<Self>, ZtError> {
-        Runtime::shared()?.block_on(Self::start(config))?
+        Self::start_blocking_with(config, Hooks::default())
     }
 
-    /// Starts a node that `prepare` has a say in, and waits for it on this thread.
-    pub(super) fn start_with(
-        config: Config,
-        prepare: impl FnOnce(Builder) -> Builder + Send + 'static,
-    ) -> Result<Arc<Self>, ZtError> {
-        let runtime = Runtime::shared()?;
-        let handle = runtime.block_on(runtime.run(start(config, prepare)))???;
-        Ok(Arc::new(Self { handle, runtime, is_stopped: AtomicBool::new(false) }))
+    /// Starts a node that asks its host what `hooks` say, and waits for it on this thread.
+    ///
+    /// # Errors
+    ///
+    /// As of [`start_with`](Self::start_with), and [`ZtError::WouldDeadlock`].
+    pub fn start_blocking_with(config: Config, hooks: Hooks) -> Result<Arc<Self>, ZtError> {
+        Runtime::shared()?.block_on(Self::start_with(config, hooks))?
     }
 
     /// Waits for the next event on this thread, for at most `patience`.
@@ -278,10 +288,7 @@ impl Drop for Node {
 }
 
 /// Starts a node on the current runtime.
-async fn start(
-    mut config: Config,
-    prepare: impl FnOnce(Builder) -> Builder,
-) -> Result<Handle, ZtError> {
+async fn start(mut config: Config, hooks: Hooks) -> Result<Handle, ZtError> {
     let identity = config.identity.take().map(Zeroizing::new);
     let home = std::mem::take(&mut config.home);
     if home.is_empty() {
@@ -293,7 +300,7 @@ async fn start(
         stored.await.map_err(|_| ZtError::Panic)??;
     }
 
-    Ok(prepare(configure(Builder::new(home), config)?).start().await?)
+    Ok(hooks.install(configure(Builder::new(home), config)?).start().await?)
 }
 
 /// Says how a node shall run, but for where its state is.

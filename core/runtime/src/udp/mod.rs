@@ -127,13 +127,8 @@ impl Sockets {
             dropped: 0,
         };
         match bind {
-            Bind::Everywhere(0) => {
-                let start = ports::random();
-                let bound = sockets.bind_one_of(ports::from(start), addresses);
-                let nowhere = (Ipv4Addr::UNSPECIFIED, start).into();
-                sockets.ports = Some(vec![bound.ok_or(BindError::PortInUse(nowhere))?]);
-            }
             Bind::Everywhere(port) => {
+                let port = if port == 0 { sockets.bind_any(addresses)? } else { port };
                 let failures = sockets.bind_port(port, addresses);
                 let is_deaf = sockets.sockets.is_empty();
                 // With a port at some addresses only, it would be chance who reaches the node.
@@ -197,6 +192,13 @@ impl Sockets {
             *port = new;
         }
         (Some(new), self.close(|socket| socket.bound.port() == old))
+    }
+
+    /// Binds a port that is free at every address, and returns it.
+    fn bind_any(&mut self, addresses: &Addresses) -> Result<u16, BindError> {
+        let start = ports::random();
+        let nowhere = (Ipv4Addr::UNSPECIFIED, start).into();
+        self.bind_one_of(ports::from(start), addresses).ok_or(BindError::PortInUse(nowhere))
     }
 
     /// Binds the first of these ports that is free at every address.
@@ -581,9 +583,11 @@ mod tests {
     #[tokio::test]
     async fn a_socket_the_host_does_not_protect_is_not_used() {
         let refuse: Protect = Arc::new(|_| false);
-        let outfit = Outfit { protect: Some(Arc::clone(&refuse)), interface: None };
-        let error = Sockets::bind(Bind::At(vec![LOOPBACK]), outfit, &machine(&[])).err().unwrap();
-        assert!(matches!(error, BindError::Refused { .. }), "{error}");
+        for bind in [Bind::At(vec![LOOPBACK]), Bind::Everywhere(0), Bind::Everywhere(39_994)] {
+            let outfit = Outfit { protect: Some(Arc::clone(&refuse)), interface: None };
+            let error = Sockets::bind(bind, outfit, &machine(&[FIRST])).err().unwrap();
+            assert!(matches!(error, BindError::Refused { .. }), "{error}");
+        }
 
         let mut sockets = bind_everywhere(&[FIRST], Outfit::default());
         let ids: Vec<_> = sockets.sockets.iter().map(|socket| socket.id).collect();
