@@ -83,6 +83,38 @@ fn nothing_is_sent_any_more_to_a_member_that_was_denied() {
     scene.world.run_until(secs(10), |world| world.pongs(alice) > before).unwrap();
 }
 
+/// The member asks what holds whenever it is told that it is dismissed; the controller has heard it
+/// a moment before; and packets overtake each other on the way.
+#[test]
+fn who_is_denied_or_allowed_right_after_the_opposite_stands_as_was_said_last() {
+    let gaps = [0, 1, 2, 5, 20, 50, 120, 300, 900, 1_100];
+    for (seed, gap) in (600..).zip(gaps.iter().flat_map(|&gap| [gap; 2])) {
+        let mut scene = Scene::private(seed);
+        let (network, alice) = (scene.network, scene.world.member());
+        scene.world.jitter(millis(60));
+        scene.world.join(network, &[alice]);
+        let denied = |world: &World| world.standing(network, alice) == Some(Standing::AccessDenied);
+        scene.world.run_until(secs(5), denied).unwrap();
+
+        scene.world.allow(network, alice);
+        scene.world.run_for(millis(gap));
+        scene.world.deny(network, alice);
+        scene.world.run_for(secs(3));
+        assert!(denied(&scene.world), "seed {seed}: denied {gap} ms after it was allowed");
+
+        scene.world.allow(network, alice);
+        scene.world.run_for(millis(gap));
+        scene.world.deny(network, alice);
+        scene.world.run_for(millis(gap));
+        scene.world.allow(network, alice);
+        scene.world.run_for(secs(3));
+        assert!(scene.world.are_up(network, &[alice]), "seed {seed}: allowed after {gap} ms");
+        scene.alice = alice;
+        scene.await_ping();
+        assert!(scene.count_pings(10) >= 10, "seed {seed}: allowed after {gap} ms");
+    }
+}
+
 #[test]
 fn a_member_that_has_just_restarted_is_told_that_it_is_denied() {
     let mut scene = Scene::private(48);

@@ -188,7 +188,12 @@ impl<'f> Story<'f> {
             Verb::Error => {
                 let (in_re, code, body) = reply::read_error(rx.body).unwrap();
                 let rx = &zt_protocol::outbox::Received { body, ..*rx };
-                networks.handle_error(ctx, rx, in_re.verb.unwrap(), code.unwrap())
+                networks.handle_error(
+                    ctx,
+                    rx,
+                    (in_re.verb.unwrap(), in_re.packet_id),
+                    code.unwrap(),
+                )
             }
             _ => {
                 let (_, body) = reply::read_ok(rx.body).unwrap();

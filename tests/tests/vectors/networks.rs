@@ -57,7 +57,7 @@ fn error(file: &Value, case: &Value) {
     let (in_re, code, rest) = reply::read_error(&payload).unwrap();
     let from = text(case, "from").parse().unwrap();
     let _ = member.receive((from, Verb::Error, 1), rest, |networks, ctx, _, rx| {
-        networks.handle_error(ctx, rx, in_re.verb.unwrap(), code.unwrap())
+        networks.handle_error(ctx, rx, (in_re.verb.unwrap(), in_re.packet_id), code.unwrap())
     });
 
     assert_eq!(member.networks.statuses()[0].standing.name(), text(case, "status_after"));

@@ -275,9 +275,11 @@ impl Controller {
     /// Has everybody told that `member` is no longer one, the member included.
     fn dismiss(&mut self, ctx: &mut Ctx<'_>, network: NetworkId, member: Address) {
         let Some(hosted) = self.networks.get_mut(&network) else { return };
+        hosted.note_dismissal(ctx.unix);
         self.revocations.add(ctx, network, [member], hosted.online(ctx.now));
         self.revocations.send_due(ctx);
-        if hosted.session(member).is_some_and(|session| session.is_online(ctx.now)) {
+        if let Some(session) = hosted.session(member).filter(|session| session.is_online(ctx.now)) {
+            session.invite();
             send_error(ctx, member, 0, ErrorCode::NetworkAccessDenied, network);
         }
     }

@@ -22,6 +22,8 @@ pub(super) struct Session {
     last_request: Option<Instant>,
     last_config: Option<Instant>,
     asked: Option<Asked>,
+    /// Whether the next request is served however soon it comes.
+    is_invited: bool,
 }
 
 /// Who asked for a configuration, and what for.
@@ -36,12 +38,18 @@ pub(super) struct Asked {
 impl Session {
     /// Returns whether a request made now is served, and if so counts it as the last.
     pub(super) fn admit_request(&mut self, now: Instant) -> bool {
-        let is_due =
-            self.last_request.is_none_or(|last| now.since(last) > CONTROLLER_REQUEST_INTERVAL);
+        let is_due = core::mem::take(&mut self.is_invited)
+            || self.last_request.is_none_or(|last| now.since(last) > CONTROLLER_REQUEST_INTERVAL);
         if is_due {
             self.last_request = Some(now);
         }
         is_due
+    }
+
+    /// Has the next request served however soon it comes: the member is told something that makes
+    /// it ask.
+    pub(super) const fn invite(&mut self) {
+        self.is_invited = true;
     }
 
     /// Remembers who asked just now, to answer again when something changes.

@@ -2,6 +2,7 @@
 //!
 //! Source: spec 04 §6.5, §8.2.
 
+use core::time::Duration;
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::addresses::InUse;
@@ -15,7 +16,7 @@ use crate::config::NetworkConfig;
 use crate::event::{Event, StoreKey};
 use crate::limits::CONTROLLER_UNAUTHORIZED_MAX;
 use crate::outbox::Ctx;
-use crate::time::Instant;
+use crate::time::{Instant, UnixMillis};
 
 /// A network this node controls.
 #[derive(Debug)]
@@ -25,6 +26,8 @@ pub(super) struct Hosted {
     authorized: usize,
     bridges: BTreeSet<Address>,
     in_use: InUse,
+    /// What was issued up to then does not count for whoever was dismissed last.
+    dismissed: UnixMillis,
 }
 
 #[derive(Debug)]
@@ -32,6 +35,10 @@ struct Member {
     record: MemberRecord,
     session: Session,
 }
+
+/// What is issued in the same millisecond as a revocation is revoked by it (spec 03 §6.2). So who is
+/// dismissed and at once let in again needs credentials that are a little younger than that.
+const REVOCATION_GRAIN: Duration = Duration::from_millis(1);
 
 /// Why a configuration is written.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -50,7 +57,13 @@ impl Hosted {
             authorized: 0,
             bridges: BTreeSet::new(),
             in_use: InUse::default(),
+            dismissed: UnixMillis(0),
         }
+    }
+
+    /// Has whatever is issued from here on count although a member was dismissed just now.
+    pub(super) fn note_dismissal(&mut self, now: UnixMillis) {
+        self.dismissed = self.dismissed.max(now);
     }
 
     pub(super) const fn record(&self) -> &NetworkRecord {
@@ -127,6 +140,8 @@ impl Hosted {
             if cause == Cause::Request {
                 record.client = asked.metadata.client;
             }
+            let unix = ctx.unix.max(self.dismissed + REVOCATION_GRAIN);
+            let ctx = &mut Ctx { unix, tables: ctx.tables, out: ctx.out, rng: ctx.rng, ..*ctx };
             issue::configuration(ctx, self, &mut record, &asked, is_new)
         });
 

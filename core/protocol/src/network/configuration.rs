@@ -82,8 +82,21 @@ impl Network {
             requested + *delay.unwrap_or(&NETWORK_CHECK_PERIOD)
         });
         let period = if self.low_bandwidth { LOW_BANDWIDTH_PERIOD } else { CONFIG_REFRESH_PERIOD };
-        let refresh = self.updated.map_or(retry, |updated| retry.max(updated + period));
+        let is_settled = self.failure.is_none() && !self.doubted;
+        let updated = self.updated.filter(|_| is_settled);
+        let refresh = updated.map_or(retry, |updated| retry.max(updated + period));
         self.login_ends.map_or(refresh, |login_ends| refresh.min(login_ends))
+    }
+
+    /// Asks the controller whether this member is one still, until it says.
+    ///
+    /// Only what it answers to that counts: whatever else comes from it may have been sent before it
+    /// gave cause to ask. A single request would not do, for a controller ignores those that come
+    /// within a second of another one.
+    pub(super) fn doubt(&mut self, ctx: &mut Ctx<'_>, platform: &str) {
+        self.doubted = true;
+        self.attempts = 0;
+        self.request(ctx, platform);
     }
 
     fn configure_itself(&mut self, ctx: &mut Ctx<'_>) {
@@ -128,6 +141,7 @@ impl Network {
         }
         // What answers the request sent last cannot be a repetition of something older.
         let is_answer = in_re.is_some() && in_re == self.asked && rx.from == self.id.controller();
+        self.doubted &= !is_answer;
         if self.is_older(&config) && !is_answer && rx.from != ctx.me.address() {
             return Err(Rejected::Stale);
         }
@@ -185,8 +199,10 @@ impl Network {
         }
         self.updated = Some(ctx.now);
         self.failure = None;
-        // The controller answers: from here on it is asked at its leisure.
-        self.attempts = CONFIG_RETRY_DELAYS.len();
+        if !self.doubted {
+            // The controller answers: from here on it is asked at its leisure.
+            self.attempts = CONFIG_RETRY_DELAYS.len();
+        }
         let key = StoreKey::Network(self.id);
         ctx.out.events.push_back(Event::Store { key, value: Some(config.to_dictionary()) });
         self.adopt(ctx, config);

@@ -78,6 +78,8 @@ struct Network {
     config: Option<NetworkConfig>,
     /// Why the controller does not (or not any more) configure this member.
     failure: Option<Failure>,
+    /// Whether the controller has said unasked that it refuses, and not yet in answer to a request.
+    doubted: bool,
     /// When a configuration was last taken over from the controller.
     updated: Option<Instant>,
     /// When one was last asked for, by which packet, and how often in vain.
@@ -427,6 +429,7 @@ impl Network {
             mac,
             config: None,
             failure: None,
+            doubted: false,
             updated: None,
             requested: None,
             asked: None,

@@ -72,7 +72,7 @@ impl Networks {
     /// after the code.
     ///
     /// It may have dismissed the member just now, or somebody may repeat what it said long ago. It
-    /// is asked, and its answer counts: one request for one packet of the controller's, which no
+    /// is asked, and its answer counts: a few requests for one packet of the controller's, which no
     /// stranger can make.
     ///
     /// # Errors
@@ -89,11 +89,12 @@ impl Networks {
         if rx.from != id.controller() {
             return Err(Rejected::UnexpectedReply);
         }
-        network.request(ctx, platform);
+        network.doubt(ctx, platform);
         Ok(())
     }
 
-    /// Takes in an ERROR about a network; `rx.body` begins after the code.
+    /// Takes in an ERROR about a network, in answer to the packet `in_re.1`; `rx.body` begins after
+    /// the code.
     ///
     /// # Errors
     ///
@@ -102,14 +103,17 @@ impl Networks {
         &mut self,
         ctx: &mut Ctx<'_>,
         rx: &Received<'_>,
-        in_re: Verb,
+        in_re: (Verb, u64),
         code: ErrorCode,
     ) -> Result<(), Rejected> {
         let mut reader = Reader::new("ERROR about a network", rx.body);
         let id = reader.network()?;
         let by_controller = rx.from == id.controller();
-        let to_request = in_re == Verb::NetworkConfigRequest;
+        let to_request = in_re.0 == Verb::NetworkConfigRequest;
         let network = self.network(id)?;
+        if by_controller && to_request && network.asked == Some(in_re.1) {
+            network.doubted = false;
+        }
         match code {
             ErrorCode::ObjectNotFound | ErrorCode::UnsupportedOperation
                 if by_controller && to_request =>

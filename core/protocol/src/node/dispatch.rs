@@ -230,7 +230,9 @@ impl Control {
                 self.networks.handle_dismissal(ctx, rx)
             }
             (Some(Verb::NetworkConfigRequest), _) if !is_expected => Err(Rejected::UnexpectedReply),
-            (Some(in_re), Some(code)) => self.networks.handle_error(ctx, rx, in_re, code),
+            (Some(verb), Some(code)) => {
+                self.networks.handle_error(ctx, rx, (verb, in_re.packet_id), code)
+            }
             _ => Ok(()),
         }
     }

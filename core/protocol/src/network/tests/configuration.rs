@@ -5,6 +5,12 @@ use super::*;
 /// A request for the network's configuration that says nothing else.
 const NETWORK_REQUEST: [u8; 10] = [0x3f, 0x6e, 0xa8, 0xef, 0, 0, 0, 1, 0, 0];
 
+/// Lets time pass up to `until` and returns how often a configuration was asked for.
+fn requests(host: &mut Host, until: Instant) -> usize {
+    host.pass(until);
+    host.sent().iter().filter(|(_, verb)| *verb == Verb::NetworkConfigRequest).count()
+}
+
 #[test]
 fn a_network_is_asked_for_at_once_then_soon_then_every_five_seconds() {
     let mut host = Host::new();
@@ -117,10 +123,6 @@ fn a_configuration_for_somebody_else_changes_nothing() {
 #[test]
 fn a_configuration_is_renewed_after_a_minute_and_then_until_another_comes() {
     let mut host = Host::on(PortMode::L3, |_| {});
-    let requests = |host: &mut Host, until| {
-        host.pass(until);
-        host.sent().iter().filter(|(_, verb)| *verb == Verb::NetworkConfigRequest).count()
-    };
 
     assert_eq!(requests(&mut host, secs(59)), 0);
     assert_eq!(requests(&mut host, secs(71)), 3);
@@ -151,6 +153,38 @@ fn a_refusal_that_nobody_asked_for_makes_the_member_ask() {
     assert_eq!(dismiss(&mut host, controller), Ok(()));
     assert_eq!(host.sent(), [(controller, Verb::NetworkConfigRequest)]);
     assert_eq!(host.standing(), Standing::Ok);
+}
+
+/// What was sent before the refusal may come after it, and a controller that was asked a moment ago
+/// says nothing.
+#[test]
+fn after_such_a_refusal_the_member_asks_until_it_is_answered() {
+    let mut host = Host::on(PortMode::L3, |_| {});
+    let from = host.controller.address();
+    host.receive(from, Verb::Error, &NETWORK.to_bytes(), |networks, ctx, _, rx| {
+        networks.handle_dismissal(ctx, rx)
+    })
+    .unwrap();
+    let body = host.out.packets.back().unwrap().body.clone();
+    host.call(|networks, _, _| networks.asked(&body, 77));
+    let mut earlier = host.config();
+    earlier.timestamp = UNIX + Duration::from_millis(1);
+    host.configure(&earlier).unwrap();
+    host.sent();
+
+    // Each of the four waits is longer than the one before.
+    assert_eq!(requests(&mut host, secs(4)), 4);
+    assert_eq!(requests(&mut host, secs(14)), 2);
+
+    host.call(|networks, _, _| networks.asked(&body, 78));
+    let code = ErrorCode::NetworkAccessDenied;
+    let refuse = |host: &mut Host, in_re: u64| {
+        host.receive(from, Verb::Error, &NETWORK.to_bytes(), |networks, ctx, _, rx| {
+            networks.handle_error(ctx, rx, (Verb::NetworkConfigRequest, in_re), code)
+        })
+    };
+    refuse(&mut host, 78).unwrap();
+    assert_eq!(host.standing(), Standing::AccessDenied);
 }
 
 #[test]
@@ -258,10 +292,6 @@ fn log_in_until(config: &mut NetworkConfig, expiry: UnixMillis) {
 fn the_controller_is_asked_when_the_log_in_ends() {
     let expiry = UNIX + Duration::from_secs(30);
     let mut host = Host::on(PortMode::L3, |config| log_in_until(config, expiry));
-    let requests = |host: &mut Host, until| {
-        host.pass(until);
-        host.sent().iter().filter(|(_, verb)| *verb == Verb::NetworkConfigRequest).count()
-    };
 
     let login = host.networks.statuses()[0].login.clone().unwrap();
     assert_eq!(login.expiry_ms, i64::try_from(expiry.0).unwrap());
@@ -291,7 +321,7 @@ fn the_host_is_told_where_to_log_in_and_when_that_is_done() {
     let code = ErrorCode::NetworkAuthenticationRequired;
     let from = host.controller.address();
     host.receive(from, Verb::Error, &body, |networks, ctx, _, rx| {
-        networks.handle_error(ctx, rx, Verb::NetworkConfigRequest, code)
+        networks.handle_error(ctx, rx, (Verb::NetworkConfigRequest, 1), code)
     })
     .unwrap();
 

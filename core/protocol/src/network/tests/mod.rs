@@ -239,7 +239,7 @@ impl Host {
 
     fn error(&mut self, from: Address, in_re: Verb, code: ErrorCode) -> Result<(), Rejected> {
         self.receive(from, Verb::Error, &NETWORK.to_bytes(), |networks, ctx, _, rx| {
-            networks.handle_error(ctx, rx, in_re, code)
+            networks.handle_error(ctx, rx, (in_re, 1), code)
         })
     }
 
@@ -307,7 +307,8 @@ proptest! {
                 5 => drop(networks.handle_ok_multicast_frame(ctx, known, rx)),
                 6 => drop(networks.handle_multicast_frame(ctx, known, rx)),
                 7 => for code in (0..=u8::MAX).filter_map(ErrorCode::from_u8) {
-                    let _ = networks.handle_error(ctx, rx, Verb::NetworkConfigRequest, code);
+                    let in_re = (Verb::NetworkConfigRequest, 1);
+                    let _ = networks.handle_error(ctx, rx, in_re, code);
                 },
                 _ => for ethertype in [ETHERTYPE_ARP, ETHERTYPE_IPV6] {
                     let source = Mac::of_member(b, NETWORK);
