@@ -22,3 +22,6 @@ mod jni;
 #[cfg(feature = "uniffi")]
 #[path = "uniffi/names.rs"]
 mod names;
+#[cfg(feature = "uniffi")]
+#[path = "uniffi/packets.rs"]
+pub mod packets;

@@ -140,6 +140,15 @@ impl PacketSender {
         self.0.send(batch).await.map_err(|_| SendError::Closed)
     }
 
+    /// Waits until there is room for a batch. Whoever else sends may take it first.
+    ///
+    /// # Errors
+    ///
+    /// [`SendError::Closed`].
+    pub async fn ready(&self) -> Result<(), SendError> {
+        self.0.reserve().await.map(drop).map_err(|_| SendError::Closed)
+    }
+
     /// Returns whether nobody takes packets any more.
     #[must_use]
     pub fn is_closed(&self) -> bool {

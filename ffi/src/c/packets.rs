@@ -295,6 +295,13 @@ pub extern "C" fn zt_packets_close(packets: zt_packets) -> zt_result {
     })
 }
 
+/// Gives packets a handle, which the functions above take until [`zt_packets_close`].
+#[cfg(feature = "uniffi")]
+pub(crate) fn share(channel: Arc<PacketChannel>) -> Result<zt_packets, ZtError> {
+    let packets = Packets { channel, caller: Mutex::new(None) };
+    PACKETS.insert(Arc::new(packets)).map_err(|failure| ZtError::TooMany(failure.message))
+}
+
 /// Hands packets to a callback until that is not wanted any more.
 fn hand_out(channel: &PacketChannel, wanted: &AtomicBool, callback: &Callback) {
     while wanted.load(Ordering::Acquire) {

@@ -85,7 +85,7 @@ pub enum zt_result {
 #[derive(Debug)]
 pub(super) struct Failure {
     pub(super) result: zt_result,
-    message: String,
+    pub(super) message: String,
 }
 
 impl Failure {

@@ -118,29 +118,60 @@ impl PacketChannel {
             let has_ended = self.sender.is_closed();
             return Err(if has_ended { ZtError::Stopped } else { ZtError::Timeout });
         }
-        let waited = async {
-            let mut closed = self.closed.subscribe();
-            let received = async {
-                let mut receiving = self.receiving.lock().await;
-                if receiving.hand_out(&mut take) {
-                    return Ok(());
-                }
-                receiving.batch = receiving.receiver.recv().await.ok_or(ZtError::Stopped)?;
-                receiving.next = 0;
-                receiving.hand_out(&mut take);
-                Ok(())
-            };
-            tokio::select! {
-                received = received => received,
-                _ = closed.wait_for(|closed| *closed) => Err(ZtError::Stopped),
+        let waited = self.unless_closed(async {
+            let mut receiving = self.receiving.lock().await;
+            if receiving.hand_out(&mut take) {
+                return Ok(());
             }
-        };
+            receiving.batch = receiving.receiver.recv().await.ok_or(ZtError::Stopped)?;
+            receiving.next = 0;
+            receiving.hand_out(&mut take);
+            Ok(())
+        });
         match patience {
             None => self.runtime.block_on(waited)?,
             Some(patience) => {
                 let waited = async { tokio::time::timeout(patience, waited).await };
                 self.runtime.block_on(waited)?.map_err(|_| ZtError::Timeout)?
             }
+        }
+    }
+
+    /// Waits until there are packets to take out, which somebody else may do first.
+    ///
+    /// # Errors
+    ///
+    /// [`ZtError::Stopped`] once it has ended.
+    pub async fn readable(&self) -> Result<(), ZtError> {
+        self.unless_closed(async {
+            let mut receiving = self.receiving.lock().await;
+            // Looks, and takes nothing.
+            if !receiving.hand_out(&mut |_| false) {
+                receiving.batch = receiving.receiver.recv().await.ok_or(ZtError::Stopped)?;
+                receiving.next = 0;
+            }
+            Ok(())
+        })
+        .await
+    }
+
+    /// Waits until there is room to pass packets in, which somebody else may take first.
+    ///
+    /// # Errors
+    ///
+    /// [`ZtError::Stopped`] once it has ended.
+    pub async fn writable(&self) -> Result<(), ZtError> {
+        self.unless_closed(async { Ok(self.sender.ready().await?) }).await
+    }
+
+    async fn unless_closed<T>(
+        &self,
+        future: impl Future<Output = Result<T, ZtError>>,
+    ) -> Result<T, ZtError> {
+        let mut closed = self.closed.subscribe();
+        tokio::select! {
+            output = future => output,
+            _ = closed.wait_for(|closed| *closed) => Err(ZtError::Stopped),
         }
     }
 

@@ -1,0 +1,31 @@
+extension ZTNode {
+    // MARK: What the host knows of the machine
+
+    /// Says that the machine may be in another network: sockets are opened anew, and no path is trusted
+    /// until it has answered. On Linux the kernel says so itself.
+    public func networkChanged() async throws(ZTError) {
+        try await ask { try await $0.networkChanged() }
+    }
+
+    /// Says what the machine's network is like, until told otherwise. Nothing is assumed at first.
+    public func setConditions(_ conditions: Conditions) async throws(ZTError) {
+        try await ask { try await $0.setConditions(conditions: conditions) }
+    }
+
+    /// Says that the machine is about to sleep: what the node knows is saved, and it does nothing until
+    /// ``wake()``.
+    public func sleep() async throws(ZTError) {
+        try await ask { try await $0.sleep() }
+    }
+
+    /// Says that the machine is awake again, perhaps in another network.
+    public func wake() async throws(ZTError) {
+        try await ask { try await $0.wake() }
+    }
+
+    /// Uses the interface of this name and no other, or all of them if `nil`. While there is no such
+    /// interface, the node has no sockets.
+    public func bindToInterface(_ name: String?) async throws(ZTError) {
+        try await ask { try await $0.bindToInterface(name: name) }
+    }
+}

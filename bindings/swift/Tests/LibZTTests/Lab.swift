@@ -1,0 +1,93 @@
+import Foundation
+import LibZT
+
+/// Long enough for a busy machine; what is waited for takes much less.
+let patience = Duration.seconds(60)
+
+/// A root, a controller and one network of it, in this process and over loopback.
+actor Lab {
+    nonisolated let network: NetworkId
+    nonisolated let controller: ZTNode
+    private let directory: URL
+    private let planet: Data
+    private var nodes: [ZTNode]
+
+    private init(_ directory: URL, _ planet: Data, root: ZTNode, controller: ZTNode, network: NetworkId) {
+        self.directory = directory
+        self.planet = planet
+        self.controller = controller
+        self.network = network
+        nodes = [root, controller]
+    }
+
+    /// Runs `story` in a new lab.
+    static func run(_ story: @Sendable (Lab) async throws -> Void) async throws {
+        let lab = try await start()
+        do {
+            try await story(lab)
+        } catch {
+            try await lab.end()
+            throw error
+        }
+        try await lab.end()
+    }
+
+    private static func start() async throws -> Lab {
+        let directory = FileManager.default.temporaryDirectory.appendingPathComponent("libzt-\(UUID())")
+        let identity = try NodeIdentity.generate()
+        // A node that has stopped leaves a port that was free a moment ago.
+        let probe = try await ZTNode.start(config(directory.appendingPathComponent("probe"), planet: nil))
+        let endpoints = await probe.bound
+        try await probe.stop()
+        let planet = try PlanetFile.make(roots: [PlanetRoot(identity: identity.public, endpoints: endpoints)]).planet
+        var rootConfig = config(directory.appendingPathComponent("root"), planet: planet)
+        rootConfig.identity = identity.secret
+        rootConfig.bind = endpoints
+        let root = try await ZTNode.start(rootConfig)
+        var controllerConfig = config(directory.appendingPathComponent("controller"), planet: planet)
+        controllerConfig.controller = true
+        let controller = try await ZTNode.start(controllerConfig)
+        let network = try await controller.createNetwork(
+            HostedNetwork(
+                name: "lab", pools: ["10.1.0.1-10.1.0.99"], routes: [Route(target: "10.1.0.0", bits: 24)]))
+        return Lab(directory, planet, root: root, controller: controller, network: network)
+    }
+
+    private static func config(_ home: URL, planet: Data?) -> Config {
+        Config(home: home.path, planet: planet, bind: ["127.0.0.1:0"], profile: .desktop, allowLoopback: true)
+    }
+
+    /// How a node of this lab is started.
+    func config(_ name: String) -> Config {
+        Self.config(directory.appendingPathComponent(name), planet: planet)
+    }
+
+    func node(_ name: String) async throws -> ZTNode {
+        let node = try await ZTNode.start(config(name))
+        nodes.append(node)
+        return node
+    }
+
+    /// Starts a node and has it admitted; returns its network and its address there.
+    func member(_ name: String) async throws -> (network: ZTNetwork, ip: IpAddress) {
+        let node = try await node(name)
+        try await controller.allow(node.address, on: network)
+        let joined = try await node.join(network)
+        let status = try await joined.configured(within: patience)
+        return (joined, status.addresses[0].address)
+    }
+
+    private func end() async throws {
+        for node in nodes.reversed() { try await node.stop() }
+        try FileManager.default.removeItem(at: directory)
+    }
+}
+
+/// An IPv4 packet of `length` bytes, of protocol 253, which is for experiments.
+func ipPacket(from source: IpAddress, to destination: IpAddress, length: Int) -> Data {
+    let octets = { (ip: IpAddress) in ip.split(separator: ".").compactMap { UInt8($0) } }
+    var packet = Data([0x45, 0, UInt8(length >> 8), UInt8(length & 0xff), 0, 0, 0, 0, 64, 253, 0, 0])
+    packet += octets(source) + octets(destination)
+    packet += Data(repeating: 7, count: length - packet.count)
+    return packet
+}

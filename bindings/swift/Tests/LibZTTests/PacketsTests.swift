@@ -1,0 +1,130 @@
+import Foundation
+import LibZT
+import Testing
+
+@Suite struct PacketsTests {
+    @Test("A batch gives back what was put in")
+    func batches() {
+        let packets = [Data([1, 2, 3]), Data(), Data([4])]
+        var batch = PacketBatch(packets)
+
+        #expect(Array(batch) == packets)
+        #expect((batch.count, batch.byteCount) == (3, 4))
+        var lengths: [Int] = []
+        batch.forEachUnsafe { lengths.append($0.count) }
+        #expect(lengths == [3, 0, 1])
+        batch.removeAll()
+        batch.append([9, 9] as [UInt8])
+        #expect(Array(batch) == [Data([9, 9])])
+    }
+
+    @Test("Ten megabytes of packets pass between two nodes, each way")
+    func bulk() async throws {
+        try await Lab.run { lab in
+            let (alice, aliceIp) = try await lab.member("alice")
+            let (bob, bobIp) = try await lab.member("bob")
+            let (toAlice, toBob) = (try await alice.packets(), try await bob.packets())
+            try await acquaint(toAlice, toBob, ipPacket(from: aliceIp, to: bobIp, length: 100))
+
+            try await pass(
+                10 * 1024 * 1024, from: toAlice, to: toBob, packet: ipPacket(from: aliceIp, to: bobIp, length: 1400))
+            try await pass(
+                10 * 1024 * 1024, from: toBob, to: toAlice, packet: ipPacket(from: bobIp, to: aliceIp, length: 2800))
+        }
+    }
+
+    @Test("Packets end when they are closed, opened again, left, or their task is cancelled")
+    func ends() async throws {
+        try await Lab.run { lab in
+            let (network, ip) = try await lab.member("alice")
+            let packet = PacketBatch([ipPacket(from: ip, to: "10.1.0.98", length: 60)])
+            let closed = try await network.packets()
+            let reading = Task { for await _ in closed {} }
+            closed.close()
+            await reading.value
+            await fails(.stopped) { try await closed.send(packet) }
+            await fails(.stopped) { _ = try closed.trySend(packet) }
+
+            let first = try await network.packets()
+            let second = try await network.packets()
+            for await _ in first {}
+            let cancelled = Task {
+                var batch = PacketBatch()
+                try await second.receive(into: &batch)
+            }
+            try await Task.sleep(for: .milliseconds(50))
+            cancelled.cancel()
+            await #expect(throws: CancellationError.self) { try await cancelled.value }
+            // That was the task's end, not the packets'.
+            #expect(try second.trySend(packet) == 1)
+
+            try await network.leave()
+            for await _ in second {}
+        }
+    }
+
+    @Test("A descriptor exchanges packets with the header of utun devices")
+    func descriptors() async throws {
+        try await Lab.run { lab in
+            let (alice, aliceIp) = try await lab.member("alice")
+            let (bob, bobIp) = try await lab.member("bob")
+            let toBob = try await bob.packets()
+            var ends: [Int32] = [0, 0]
+            try #require(socketpair(AF_UNIX, Int32(SOCK_DGRAM.rawValue), 0, &ends) == 0)
+            defer { close(ends[0]) }
+            try await alice.attach(.descriptor(fd: ends[1], mode: .l3, framing: .addressFamily))
+            close(ends[1])
+            let packet = ipPacket(from: aliceIp, to: bobIp, length: 100)
+            let framed = [0, 0, 0, UInt8(AF_INET)] + packet
+
+            let arrived = Task { await toBob.first { batch in batch.contains(packet) } != nil }
+            let descriptor = ends[0]
+            let sending = Task {
+                while !Task.isCancelled {
+                    _ = framed.withUnsafeBytes { write(descriptor, $0.baseAddress, $0.count) }
+                    try await Task.sleep(for: .milliseconds(50))
+                }
+            }
+            #expect(await arrived.value)
+            sending.cancel()
+            _ = await sending.result
+        }
+    }
+
+    /// Sends until the two have found each other.
+    private func acquaint(_ sender: ZTPackets, _ receiver: ZTPackets, _ packet: Data) async throws {
+        let arrived = Task { await receiver.first { _ in true } != nil }
+        let sending = Task {
+            while !Task.isCancelled {
+                try await sender.send(PacketBatch([packet]))
+                try await Task.sleep(for: .milliseconds(50))
+            }
+        }
+        #expect(await arrived.value)
+        sending.cancel()
+        _ = await sending.result
+    }
+
+    /// Sends until so many bytes have arrived: packets may be lost.
+    private func pass(_ total: Int, from sender: ZTPackets, to receiver: ZTPackets, packet: Data) async throws {
+        let receiving = Task {
+            var (batch, received) = (PacketBatch(), 0)
+            while received < total {
+                try await receiver.receive(into: &batch)
+                for got in batch where got == packet { received += got.count }
+            }
+            return received
+        }
+        let sending = Task {
+            let batch = PacketBatch(repeatElement(packet, count: 50))
+            while !Task.isCancelled {
+                try await sender.send(batch)
+                // Loopback has no bandwidth to share, so somebody has to leave the others time.
+                try await Task.sleep(for: .milliseconds(1))
+            }
+        }
+        #expect(try await receiving.value >= total)
+        sending.cancel()
+        _ = await sending.result
+    }
+}
