@@ -169,6 +169,25 @@ pub(crate) const ROUTE_LIST_LEN_MAX: u64 = 1024 * 1024;
 /// How long a gateway may take for all there is to ask it by UPnP; then it is given up.
 pub(crate) const UPNP_PATIENCE: Duration = Duration::from_secs(30);
 
+/// Longest answer of a device by HTTP that is read, in bytes, its header included; a longer one is as
+/// good as none. Descriptions of gateways have ten to twenty thousand.
+pub(crate) const UPNP_ANSWER_LEN_MAX: u64 = 64 * 1024;
+
+/// How long a device may take for one answer by HTTP.
+pub(crate) const UPNP_ANSWER_PATIENCE: Duration = Duration::from_secs(5);
+
+/// Elements that are open in such an answer at most; one with more is refused. Gateways have twelve.
+pub(crate) const UPNP_XML_DEPTH_MAX: usize = 32;
+
+/// Longest path of a URL at a device, in bytes; a longer one is not asked.
+pub(crate) const UPNP_PATH_LEN_MAX: usize = 1_024;
+
+/// Datagrams looked at in one search for devices: each that is meant answers six times.
+pub(crate) const UPNP_SEARCH_ANSWERS_MAX: usize = 64;
+
+/// Devices that are asked to describe themselves in one search.
+pub(crate) const UPNP_DEVICES_TRIED: usize = 4;
+
 /// External ports that are tried by UPnP (spec 02 §9.3).
 pub(crate) const MAPPED_PORTS_TRIED: usize = 60;
 

@@ -36,7 +36,7 @@ use netlink_packet_route::route::{RouteHeader, RouteProtocol};
 use netlink_packet_route::rule::{
     RuleAction, RuleAttribute, RuleFlags, RuleHeader, RuleMessage, RulePortRange,
 };
-use netlink_packet_route::{AddressFamily, IpProtocol, RouteNetlinkMessage};
+use netlink_packet_route::{AddressFamily, IpProtocol};
 
 use crate::netlink::{Netlink, PROTOCOL};
 
@@ -89,7 +89,7 @@ impl Policy {
         }
         let mut netlink = Netlink::open()?;
         for &family in families {
-            new.iter().try_for_each(|&port| add_rule(&mut netlink, own_port(family, port)))?;
+            new.iter().try_for_each(|&port| add_rule(&mut netlink, &own_port(family, port)))?;
         }
         Ok(())
     }
@@ -104,9 +104,9 @@ impl Policy {
         let mut netlink = Netlink::open()?;
         // Those that every node has alike come first: they tell whether somebody else was here.
         for rule in [more_specific(family), default_routes(family)] {
-            add_rule(&mut netlink, rule)?;
+            add_rule(&mut netlink, &rule)?;
         }
-        self.ports.iter().try_for_each(|&port| add_rule(&mut netlink, own_port(family, port)))
+        self.ports.iter().try_for_each(|&port| add_rule(&mut netlink, &own_port(family, port)))
     }
 }
 
@@ -119,8 +119,8 @@ pub(super) fn remove(family: AddressFamily) -> io::Result<()> {
     let mut netlink = Netlink::open()?;
     for priority in [DEFAULT_ROUTES, MORE_SPECIFIC, OWN_PORTS] {
         for _ in 0..RULES_MAX {
-            let any = RouteNetlinkMessage::DelRule(rule(family, RuleAction::Unspec, priority));
-            match netlink.request(any, 0) {
+            let any = rule(family, RuleAction::Unspec, priority);
+            match netlink.request(libc::RTM_DELRULE, &any, 0) {
                 Ok(()) => {}
                 Err(error) if is_none_left(&error) => break,
                 Err(error) => return Err(error),
@@ -137,8 +137,8 @@ fn is_none_left(error: &io::Error) -> bool {
         || error.raw_os_error().is_some_and(|code| NO_SUCH_FAMILY.contains(&code))
 }
 
-fn add_rule(netlink: &mut Netlink, rule: RuleMessage) -> io::Result<()> {
-    netlink.request(RouteNetlinkMessage::NewRule(rule), NLM_F_CREATE | NLM_F_EXCL)
+fn add_rule(netlink: &mut Netlink, rule: &RuleMessage) -> io::Result<()> {
+    netlink.request(libc::RTM_NEWRULE, rule, NLM_F_CREATE | NLM_F_EXCL)
 }
 
 /// The physical way for what leaves from `port`, and for answers to what arrives there.

@@ -35,7 +35,7 @@ impl Lease {
     /// Returns what a host is told.
     pub(super) fn as_mapped(&self) -> MappedPort {
         let gateway = match &self.means {
-            Means::Upnp(igd) => igd.addr.ip(),
+            Means::Upnp(igd) => igd.address(),
             // Nobody is asked so without a known gateway.
             Means::Pcp | Means::NatPmp => self.site.gateway.unwrap_or(self.site.local).into(),
         };
@@ -75,10 +75,13 @@ impl Term {
         self.granted + half.min(MAPPING_RENEWAL)
     }
 
-    /// Returns whether the mapping has ended, or is not to be believed in any more, as it was not
-    /// renewed.
+    /// Returns when the mapping ends, or is not to be believed in any more if it was not renewed.
+    pub(super) fn end(&self) -> Instant {
+        self.granted + self.lifetime.unwrap_or(MAPPING_LIFETIME)
+    }
+
     pub(super) fn is_over(&self, now: Instant) -> bool {
-        now >= self.granted + self.lifetime.unwrap_or(MAPPING_LIFETIME)
+        now >= self.end()
     }
 }
 

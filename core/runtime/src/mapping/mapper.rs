@@ -1,6 +1,7 @@
 //! The task that keeps a port mapped.
 
 use std::convert::Infallible;
+use std::future::pending;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
@@ -84,13 +85,27 @@ impl Mapper {
                 biased;
                 changed = seen.changed() => if changed.is_err() { break },
                 // What is left half done is done again, or ends by itself.
-                never = self.keep(), if !is_paused => match never {},
+                never = self.attend(is_paused) => match never {},
             }
         }
         if let Some(lease) = self.lease.take() {
             let _ = timeout(MAPPING_FAREWELL, self.give_back(&lease)).await;
             self.publish();
         }
+    }
+
+    async fn attend(&mut self, is_paused: bool) -> Infallible {
+        if is_paused { self.bide().await } else { self.keep().await }
+    }
+
+    /// Leaves the gateway alone, and stops believing in what it has granted when that ends.
+    async fn bide(&mut self) -> Infallible {
+        if let Some(lease) = &self.lease {
+            tokio::time::sleep(lease.term.end().since(self.clock.now())).await;
+            self.lease = None;
+            self.publish();
+        }
+        pending().await
     }
 
     async fn keep(&mut self) -> Infallible {

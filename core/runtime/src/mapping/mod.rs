@@ -5,7 +5,7 @@
 //!   driver ──Surroundings──► Mapper ─┬─ gateway   whom to ask
 //!                              │     ├─ pcp ──────┐
 //!   driver ◄──PortMapping──────┤     ├─ nat_pmp ──┴─ exchange   a datagram and its answer
-//!   hosts  ◄───────────────────┘     ├─ upnp      SSDP, HTTP, XML and SOAP, by igd-next
+//!   hosts  ◄───────────────────┘     ├─ upnp      SSDP, HTTP, XML and SOAP
 //!                                    └─ lease     until when, and does the gateway remember
 //! ```
 //!
@@ -22,8 +22,7 @@
 //! datagram from the gateway for the answer, so that one forged, or late, ends the attempt; it does
 //! not look at the gateway's count of seconds; it gives up NAT-PMP where a gateway is deaf to PCP;
 //! and it can neither be told which address to ask from, nor another port than 5351, without which
-//! no test can play the gateway. UPnP is `igd-next` (0.18), which bounds what it reads by size,
-//! depth and time, and follows no address to another machine than the one that answered.
+//! no test can play the gateway. `upnp` says why it is written here as well.
 
 mod exchange;
 mod gateway;

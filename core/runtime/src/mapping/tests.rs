@@ -188,6 +188,24 @@ async fn what_is_announced_follows_the_gateways_address() {
 }
 
 #[tokio::test]
+async fn what_is_not_renewed_during_a_pause_is_announced_until_it_ends() {
+    let lifetime = Duration::from_secs(120);
+    let gateway =
+        DatagramGateway::start(Manners { pcp: true, lifetime, ..Manners::default() }).await;
+    let mut mapping = ask(gateway.port(), nobody().await);
+    mapped(&mut mapping).await;
+    std::future::poll_fn(|cx| mapping.poll_changed(cx)).await;
+
+    mapping.pause(true);
+    tokio::time::pause();
+
+    tokio::time::sleep(lifetime - Duration::from_secs(10)).await;
+    assert_eq!(mapping.external(), Some(EXTERNAL));
+    std::future::poll_fn(|cx| mapping.poll_changed(cx)).await;
+    assert_eq!(mapping.external(), None);
+}
+
+#[tokio::test]
 async fn the_driver_is_woken_when_the_mapping_changes() {
     let gateway = DatagramGateway::start(Manners { pcp: true, ..Manners::default() }).await;
     let mut mapping = ask(gateway.port(), nobody().await);
@@ -228,7 +246,7 @@ async fn a_port_that_is_somebody_elses_is_left_to_them() {
     assert_eq!(mapped(&mut mapping).await.external.port(), PORT + 1);
 }
 
-/// The worst documents are as long as the crate allows: nested, flat, endless, or none.
+/// Their documents are nested, flat, longer than allowed, endless, or none.
 #[tokio::test]
 async fn devices_that_talk_nonsense_harm_nobody() {
     for mood in [Mood::Garbage, Mood::Deep, Mood::Flat, Mood::Endless, Mood::Elsewhere] {

@@ -4,7 +4,6 @@ use std::io;
 use std::net::IpAddr;
 
 use netlink_packet_core::{NLM_F_CREATE, NLM_F_REPLACE};
-use netlink_packet_route::RouteNetlinkMessage;
 use netlink_packet_route::address::{AddressAttribute, AddressHeaderFlags, AddressMessage};
 use netlink_packet_route::route::{
     RouteAttribute, RouteHeader, RouteMessage, RouteProtocol, RouteScope, RouteType,
@@ -40,26 +39,26 @@ impl Link {
 
     /// Gives the interface an address; that it has it already is no error.
     pub(super) fn set_address(&mut self, ip: IpAddr, bits: u8) -> io::Result<()> {
-        let message = RouteNetlinkMessage::NewAddress(self.address(ip, bits));
-        self.netlink.request(message, NLM_F_CREATE | NLM_F_REPLACE)
+        let message = self.address(ip, bits);
+        self.netlink.request(libc::RTM_NEWADDR, &message, NLM_F_CREATE | NLM_F_REPLACE)
     }
 
     /// Takes an address from the interface; that it has none such is no error.
     pub(super) fn remove_address(&mut self, ip: IpAddr, bits: u8) -> io::Result<()> {
-        let message = RouteNetlinkMessage::DelAddress(self.address(ip, bits));
-        unless_gone(self.netlink.request(message, 0))
+        let message = self.address(ip, bits);
+        unless_gone(self.netlink.request(libc::RTM_DELADDR, &message, 0))
     }
 
     /// Leads packets to a destination through the interface, in place of another way through it.
     pub(super) fn set_route(&mut self, route: &PlannedRoute) -> io::Result<()> {
-        let message = RouteNetlinkMessage::NewRoute(self.route(route));
-        self.netlink.request(message, NLM_F_CREATE | NLM_F_REPLACE)
+        let message = self.route(route);
+        self.netlink.request(libc::RTM_NEWROUTE, &message, NLM_F_CREATE | NLM_F_REPLACE)
     }
 
     /// Takes a route away; that there is none such is no error.
     pub(super) fn remove_route(&mut self, route: &PlannedRoute) -> io::Result<()> {
-        let message = RouteNetlinkMessage::DelRoute(self.route(route));
-        unless_gone(self.netlink.request(message, 0))
+        let message = self.route(route);
+        unless_gone(self.netlink.request(libc::RTM_DELROUTE, &message, 0))
     }
 
     fn metric(&self) -> u32 {
