@@ -1,5 +1,6 @@
 //! The threads all nodes of the process share.
 
+use std::pin::{Pin, pin};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
@@ -74,7 +75,14 @@ impl Runtime {
         if is_asynchronous() {
             return Err(ZtError::WouldDeadlock);
         }
-        Ok(self.handle.block_on(future))
+        // As one type, so that tokio's waiting is there once and not for each call of the library.
+        let mut output = None;
+        self.wait(pin!(async { output = Some(future.await) }));
+        Ok(output.expect("a future that has ended has written what it came to"))
+    }
+
+    fn wait(&self, future: Pin<&mut dyn Future<Output = ()>>) {
+        self.handle.block_on(future);
     }
 }
 
