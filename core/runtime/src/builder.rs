@@ -24,7 +24,7 @@ use crate::host::{Host, Machine};
 use crate::interfaces::Avoided;
 use crate::limits::REQUESTS_MAX;
 use crate::mapping::Mapping;
-use crate::store::{Home, HomeError, LocalConf, Records, Watch};
+use crate::store::{Home, HomeError, LocalConf, Records, Storage, StorageKey, Watch};
 use crate::tcp_relay::TcpRelay;
 use crate::udp::{Bind, BindError, Outfit, Sockets, ports};
 
@@ -81,8 +81,20 @@ impl Builder {
     /// Without further ado it uses port 9993 of every local address and the planet stored, or
     /// that of Earth.
     pub fn new(home: impl Into<PathBuf>) -> Self {
+        Self::at(Home::new(home))
+    }
+
+    /// Returns a node with its state in `storage`, and nothing in any directory.
+    ///
+    /// It changes nothing on this machine that would outlive a crash, for want of a place to write
+    /// that down: default routes and name servers of networks are the program's business.
+    pub fn in_storage(storage: Arc<dyn Storage>) -> Self {
+        Self::at(Home::in_storage(storage))
+    }
+
+    fn at(home: Home) -> Self {
         Self {
-            home: Home::new(home),
+            home,
             bind: Bind::Everywhere(DEFAULT_PORT),
             planet: None,
             controller: false,
@@ -98,6 +110,13 @@ impl Builder {
             low_bandwidth: false,
             bonding: None,
         }
+    }
+
+    /// Seals what is secret under `key` before it is stored. What is stored in clear is sealed at the
+    /// start; a node whose secrets are sealed starts with the same key only.
+    #[must_use]
+    pub fn storage_key(self, key: StorageKey) -> Self {
+        Self { home: self.home.sealed_with(key), ..self }
     }
 
     /// Uses this UDP port of every local address, IPv4 and IPv6; any free one if 0.
@@ -296,14 +315,7 @@ impl Builder {
         let machine = machine.await.map_err(|_| StartError::Runtime)?;
 
         let records = Arc::new(Records::new(self.home.clone()));
-        let watch = match Watch::start(Arc::clone(&records), self.controller) {
-            Ok(watch) => Some(watch),
-            Err(error) if self.controller => return Err(error.into()),
-            Err(error) => {
-                log::warn!(error:%; "edited settings of networks take effect at the next start");
-                None
-            }
-        };
+        let watch = watch(&records, self.controller)?;
         let (requests, received) = mpsc::channel(REQUESTS_MAX);
         let (alive, running) = watch::channel(());
         let events = Arc::new(Events::default());
@@ -316,11 +328,12 @@ impl Builder {
         };
         let shared = Shared {
             identity,
-            home: self.home,
+            records: Arc::clone(&records),
             bound: surroundings.bound(),
             events: Arc::clone(&events),
             mapping: mapping.as_ref().map(Mapping::watch),
             running,
+            settings: tokio::sync::Mutex::default(),
         };
 
         let clock = Clock::start();
@@ -359,6 +372,19 @@ impl Builder {
             drop(alive);
         });
         Ok(Handle::new(Arc::new(shared), requests))
+    }
+}
+
+/// Watches what others may edit. In a storage of the program's nobody does.
+fn watch(records: &Arc<Records>, controller: bool) -> Result<Option<Watch>, StartError> {
+    let Some(root) = records.home().dir() else { return Ok(None) };
+    match Watch::start(Arc::clone(records), root, controller) {
+        Ok(watch) => Ok(Some(watch)),
+        Err(error) if controller => Err(error.into()),
+        Err(error) => {
+            log::warn!(error:%; "edited settings of networks take effect at the next start");
+            Ok(None)
+        }
     }
 }
 

@@ -9,7 +9,7 @@ use zt_protocol::event::{Route, StoreKey};
 
 use crate::clock::wall;
 use crate::request::RequestError;
-use crate::store::{Home, HomeError, Records};
+use crate::store::{Home, HomeError};
 
 /// Numbers tried for a new network before giving up; a controller has room for 2²⁴.
 const NUMBERS_TRIED: usize = 1_000;
@@ -78,7 +78,7 @@ pub fn create_network(
     me: Address,
     settings: &NetworkSettings,
 ) -> Result<NetworkId, ControllerError> {
-    let _lock = Records::new(home.clone()).lock()?;
+    let _lock = home.lock_records()?;
     let network = unused_number(home, me)?;
     let has_pool = |v4: bool| settings.pools.iter().any(|(start, _)| start.is_ipv4() == v4);
 
@@ -123,7 +123,7 @@ fn edit_member(
     member: Address,
     edit: impl FnOnce(&mut MemberRecord),
 ) -> Result<(), ControllerError> {
-    let _lock = Records::new(home.clone()).lock()?;
+    let _lock = home.lock_records()?;
     if home.load(StoreKey::ControllerNetwork(network))?.is_none() {
         return Err(ControllerError::UnknownNetwork(network));
     }

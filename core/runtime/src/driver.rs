@@ -5,6 +5,7 @@
 //! sources take turns, so that none of them waits for more than one batch of each other.
 
 mod datagrams;
+mod stored;
 mod surroundings;
 mod timer;
 
@@ -21,7 +22,6 @@ use zt_protocol::event::{self, NetworkStatus, Standing, StoreKey};
 use zt_protocol::fingerprint::Invitation;
 use zt_protocol::node::Node;
 use zt_protocol::plan::PlanChange;
-use zt_protocol::settings::Settings;
 use zt_protocol::time::Instant;
 use zt_protocol::transmit::PortMode;
 use zt_protocol::world::World;
@@ -34,8 +34,8 @@ use crate::limits::GROUPS_REFRESH;
 use crate::mapping::Mapping;
 use crate::plans::Plans;
 use crate::port::{Attached, HostBatch, Port, Ports};
-use crate::request::{Losses, Request, RequestError};
-use crate::store::{Records, Saver, Watch};
+use crate::request::{Losses, Request, RequestError, StoredNetwork};
+use crate::store::{Changed, Reader, Records, Saver, Watch};
 use crate::tcp_relay::{News, TcpRelay};
 use crate::tun::parse_ethernet;
 use crate::udp::{GsoQueue, ReceiveBatch, Sockets};
@@ -77,6 +77,7 @@ struct Running {
     host: Host,
     mapping: Option<Mapping>,
     records: Arc<Records>,
+    reader: Reader,
     saver: Saver,
     watch: Option<Watch>,
     controller: bool,
@@ -103,6 +104,8 @@ enum Ready {
     Abandoned,
     /// Records and settings somebody may have written.
     Touched(Vec<StoreKey>),
+    /// What they have written was read.
+    Changed(Vec<Changed>),
     /// The machine's interfaces have changed.
     Interfaces,
     /// The gateway maps another port to this node, or none.
@@ -112,7 +115,7 @@ enum Ready {
 }
 
 /// How many kinds of sources [`Running::poll_source`] knows.
-const SOURCES: usize = 9;
+const SOURCES: usize = 10;
 
 impl Driver {
     /// Drives the node until it is asked to stop or the last handle is gone.
@@ -130,6 +133,7 @@ impl Driver {
             from_host: HostBatch::new(),
             host: self.host,
             mapping: self.mapping,
+            reader: Reader::new(Arc::clone(&self.records)),
             records: self.records,
             saver,
             watch: self.watch,
@@ -170,38 +174,14 @@ impl Running {
                 Ready::Timeout => self.pass_time(now),
                 Ready::Datagrams(socket) => self.take_datagrams(now, socket).await,
                 Ready::Frames(network) => self.take_frames(now, network).await,
-                Ready::Touched(keys) => self.reload(now, &keys),
+                Ready::Touched(keys) => self.reader.read(keys),
+                Ready::Changed(changed) => self.take_all_in(now, changed),
                 Ready::Interfaces => self.surroundings.changed(now),
                 Ready::Mapped => self.look_around(now),
                 Ready::TcpRelay(news) => self.follow_tcp_relay(now, news).await,
                 Ready::Request(Request::Stop) | Ready::Abandoned => return,
                 Ready::Request(request) => self.answer(now, request),
             }
-        }
-    }
-
-    /// Gives the node what was saved.
-    async fn load(&mut self, bonding: Bonding) {
-        let now = self.clock.now();
-        self.look_around(now);
-        self.surroundings.set_online(now, false);
-        self.command(now, Command::TcpRelay(self.tcp_relay.usage()));
-        self.command(now, Command::Bonding(bonding));
-        for (moon, seeds) in self.records.home().wanted_moons().unwrap_or_default() {
-            for seed in seeds {
-                self.command(now, Command::Orbit { moon, seed: Some(seed), definition: None });
-            }
-        }
-        for peer in self.records.home().peers() {
-            self.command(now, Command::LoadPeer(peer));
-            self.make_room().await;
-        }
-        if self.controller {
-            let keys = self.records.list().unwrap_or_else(|error| {
-                log::error!(error:%; "the controller's networks cannot be read");
-                Vec::new()
-            });
-            self.reload(now, &keys);
         }
     }
 
@@ -345,7 +325,8 @@ impl Running {
                 Some(mapping) => mapping.poll_changed(cx).map(|()| Ready::Mapped),
                 None => Poll::Pending,
             },
-            7 => self.surroundings.poll_changed(cx).map(|()| Ready::Interfaces),
+            7 => self.reader.poll_changed(cx).map(Ready::Changed),
+            8 => self.surroundings.poll_changed(cx).map(|()| Ready::Interfaces),
             _ => match &mut self.watch {
                 Some(watch) => watch.poll_touched(cx).map(Ready::Touched),
                 None => Poll::Pending,
@@ -398,53 +379,11 @@ impl Running {
         }
     }
 
-    /// Takes in those records and settings that others have written.
-    fn reload(&mut self, now: Instant, keys: &[StoreKey]) {
-        for &key in keys {
-            if let StoreKey::NetworkSettings(network) = key {
-                let change = self.plans.allow(network, self.load_settings(network));
-                self.replan(network, change);
-                continue;
-            }
-            match self.records.changed(key) {
-                Ok(Some(json)) => self.load_record(now, key, json),
-                Ok(None) => {}
-                Err(error) => log::warn!(error:%; "a record cannot be read"),
-            }
-        }
-    }
-
-    fn load_record(&mut self, now: Instant, key: StoreKey, json: Vec<u8>) {
-        let command = match key {
-            StoreKey::ControllerNetwork(network) => {
-                Command::LoadControllerNetwork { network, json }
-            }
-            StoreKey::ControllerMember(network, member) => {
-                Command::LoadControllerMember { network, member, json }
-            }
-            // Nobody but the node writes these, or they are no business of the node's.
-            StoreKey::Planet
-            | StoreKey::Moon(_)
-            | StoreKey::WantedMoon(_)
-            | StoreKey::Network(_)
-            | StoreKey::NetworkSettings(_)
-            | StoreKey::Epoch
-            | StoreKey::Peer(_)
-            | StoreKey::Pin(_)
-            | StoreKey::FirstSeen(_)
-            | StoreKey::RequirePinned => return,
-        };
-        if let Err(error) = self.try_command(now, command) {
-            let file = self.records.home().path(key);
-            log::warn!(file:? = file, error:%; "a record is ignored and left as it is");
-        }
-    }
-
     fn answer(&mut self, now: Instant, request: Request) {
         // Whoever does not wait for the answer does not get it.
         match request {
-            Request::Join { invitation, port, reply } => {
-                let _ = reply.send(self.join(now, invitation, port));
+            Request::Join { invitation, port, stored, reply } => {
+                let _ = reply.send(self.join(now, invitation, port, stored));
             }
             Request::Attach { network, port, reply } => {
                 let _ = reply.send(self.attach(now, network, port));
@@ -477,11 +416,7 @@ impl Running {
                 let _ = reply.send(ended.map_err(RequestError::Refused));
             }
             Request::Settings { network, reply } => {
-                let settings = self.plans.settings(network).cloned();
-                let _ = reply.send(settings.map_or_else(
-                    || self.records.home().settings(network).map_err(RequestError::Home),
-                    Ok,
-                ));
+                let _ = reply.send(self.plans.settings(network).cloned());
             }
             Request::Plan { network, reply } => {
                 let plan = self.plans.plan(network).cloned();
@@ -496,9 +431,9 @@ impl Running {
                 let packets = self.ports.open_packets(network);
                 let _ = reply.send(packets.ok_or(RequestError::NotPackets(network)));
             }
-            Request::Reload { key, reply } => {
-                self.reload(now, &[key]);
-                let _ = reply.send(Ok(()));
+            Request::TakeIn { changed, reply } => {
+                self.take_in(now, changed);
+                let _ = reply.send(());
             }
             Request::Status(reply) => drop(reply.send(self.node.status(now))),
             Request::Worlds(reply) => drop(reply.send(self.node.worlds(now))),
@@ -522,23 +457,24 @@ impl Running {
         now: Instant,
         invitation: Invitation,
         port: Port,
+        stored: StoredNetwork,
     ) -> Result<(), RequestError> {
         let Invitation { network, controller } = invitation;
-        let mut cached = self.records.home().load(StoreKey::Network(network))?;
+        let StoredNetwork { mut cached, settings } = stored;
         if let Some(expected) = controller {
             let address = network.controller();
             // What somebody else may have configured does not count.
             cached.take_if(|_| self.node.pins().expected(address) != Some(expected));
             self.try_command(now, Command::Pin { address, expected })?;
         }
-        self.open_port(now, network, port, cached)
+        self.open_port(now, network, port, StoredNetwork { cached, settings })
     }
 
     fn attach(&mut self, now: Instant, network: NetworkId, port: Port) -> Result<(), RequestError> {
-        if self.plans.plan(network).is_none() {
+        let Some(settings) = self.plans.settings(network).cloned() else {
             return Err(CommandError::NotJoined(network).into());
-        }
-        self.open_port(now, network, port, None)
+        };
+        self.open_port(now, network, port, StoredNetwork { cached: None, settings })
     }
 
     /// Joins a network by a port, or changes the port of one that is joined.
@@ -547,8 +483,9 @@ impl Running {
         now: Instant,
         network: NetworkId,
         port: Port,
-        cached: Option<Vec<u8>>,
+        stored: StoredNetwork,
     ) -> Result<(), RequestError> {
+        let StoredNetwork { cached, settings } = stored;
         let mac = Mac::of_member(self.node.status(now).address, network);
         // An interface is of no use to a network that is not joined, but a network joined without
         // the interface asked for would be a surprise.
@@ -575,7 +512,7 @@ impl Running {
         self.try_command(now, Command::Join { network, mode, cached })?;
         self.ports.attach(network, attached);
         if let Some(status) = self.network(network) {
-            self.plans.insert(status.clone(), self.load_settings(network));
+            self.plans.insert(status.clone(), settings);
             self.replan(network, PlanChange::Reestablish);
             if was_lost {
                 self.report(status);
@@ -585,16 +522,7 @@ impl Running {
         Ok(())
     }
 
-    /// Reads what the user allows a network. What cannot be understood was meant to forbid
-    /// something, so until it can be, nothing is allowed.
-    fn load_settings(&self, network: NetworkId) -> Settings {
-        self.records.home().settings(network).unwrap_or_else(|error| {
-            log::warn!(network:%, error:%; "the network may set no addresses and no routes");
-            Settings::nothing()
-        })
-    }
-
-    /// Orbits a moon; the file in the home directory counts unless the caller brings one.
+    /// Orbits a moon, which nobody has told this node of if there is no definition.
     fn orbit(
         &mut self,
         now: Instant,
@@ -602,10 +530,7 @@ impl Running {
         seed: Option<Address>,
         definition: Option<Box<World>>,
     ) -> Result<(), RequestError> {
-        let definition = match definition {
-            Some(world) => Some(*world),
-            None => self.records.home().moon(moon)?,
-        };
+        let definition = definition.map(|world| *world);
         Ok(self.try_command(now, Command::Orbit { moon, seed, definition })?)
     }
 
@@ -636,7 +561,9 @@ impl Wakeups {
             Ready::Datagrams(_) => &mut self.datagrams,
             Ready::Frames(_) => &mut self.frames,
             Ready::Request(_) | Ready::Abandoned => &mut self.requests,
-            Ready::Touched(_) | Ready::Interfaces | Ready::Mapped => &mut self.changes,
+            Ready::Touched(_) | Ready::Changed(_) | Ready::Interfaces | Ready::Mapped => {
+                &mut self.changes
+            }
             Ready::TcpRelay(_) => &mut self.datagrams,
         };
         *counter += 1;

@@ -27,8 +27,8 @@ use crate::events::{Event, Events};
 use crate::mapping::PortMapping;
 use crate::packets::Packets;
 use crate::port::Port;
-use crate::request::{Losses, Reply, Request, RequestError};
-use crate::store::Home;
+use crate::request::{Losses, Reply, Request, RequestError, StoredNetwork};
+use crate::store::{Home, Records};
 
 /// A running node.
 ///
@@ -44,7 +44,7 @@ pub struct Handle {
 #[derive(Debug)]
 pub(crate) struct Shared {
     pub(crate) identity: Identity,
-    pub(crate) home: Home,
+    pub(crate) records: Arc<Records>,
     /// Where the sockets are, as the driver has bound them last.
     pub(crate) bound: watch::Receiver<Vec<SocketAddr>>,
     pub(crate) events: Arc<Events>,
@@ -52,6 +52,8 @@ pub(crate) struct Shared {
     pub(crate) mapping: Option<watch::Receiver<PortMapping>>,
     /// Closed once the driver is gone.
     pub(crate) running: watch::Receiver<()>,
+    /// Held from when settings are read or written until the driver has taken them in.
+    pub(crate) settings: tokio::sync::Mutex<()>,
 }
 
 impl Handle {
@@ -114,7 +116,14 @@ impl Handle {
         port: Port,
     ) -> Result<(), RequestError> {
         let invitation = invitation.into();
-        self.ask(|reply| Request::Join { invitation, port, reply }).await?
+        let network = invitation.network;
+        let _settings = self.shared.settings.lock().await;
+        let stored = self.blocking(move |records| {
+            let cached = records.home().load(StoreKey::Network(network))?;
+            Ok::<_, RequestError>(StoredNetwork { cached, settings: records.settings(network) })
+        });
+        let stored = stored.await?;
+        self.ask(|reply| Request::Join { invitation, port, stored, reply }).await?
     }
 
     /// Leaves a network and forgets everything about it: its configuration, what the user allowed
@@ -155,7 +164,10 @@ impl Handle {
     ///
     /// [`RequestError`].
     pub async fn settings(&self, network: NetworkId) -> Result<Settings, RequestError> {
-        self.ask(|reply| Request::Settings { network, reply }).await?
+        match self.ask(|reply| Request::Settings { network, reply }).await? {
+            Some(settings) => Ok(settings),
+            None => self.edit(move |home| Ok(home.settings(network)?)).await,
+        }
     }
 
     /// Allows a network this much and no more, at once and from now on, until it is left.
@@ -170,6 +182,7 @@ impl Handle {
         network: NetworkId,
         settings: Settings,
     ) -> Result<(), RequestError> {
+        let _settings = self.shared.settings.lock().await;
         self.edit(move |home| Ok::<_, RequestError>(home.save_settings(network, &settings)?))
             .await?;
         self.reload(StoreKey::NetworkSettings(network)).await
@@ -272,7 +285,9 @@ impl Handle {
     ///
     /// [`RequestError`].
     pub async fn orbit(&self, moon: MoonId, seed: Option<Address>) -> Result<(), RequestError> {
-        self.ask(|reply| Request::Orbit { moon, seed, definition: None, reply }).await?
+        let stored = self.edit(move |home| Ok::<_, RequestError>(home.moon(moon)?)).await?;
+        let definition = stored.map(Box::new);
+        self.ask(|reply| Request::Orbit { moon, seed, definition, reply }).await?
     }
 
     /// Uses the roots of this moon beside those of the planet. It is trusted as it is, unless it
@@ -478,14 +493,21 @@ impl Handle {
         answer.await.map_err(|_| RequestError::Stopped)
     }
 
-    /// Edits files in the home directory on a thread that may wait for the disk.
+    /// Reads or edits what is stored on a thread that may wait for the disk.
     async fn edit<T: Send + 'static, E: From<RequestError> + Send + 'static>(
         &self,
         edit: impl FnOnce(&Home) -> Result<T, E> + Send + 'static,
     ) -> Result<T, E> {
-        let home = self.shared.home.clone();
-        let edited = tokio::task::spawn_blocking(move || edit(&home)).await;
-        edited.unwrap_or_else(|_| Err(RequestError::Stopped.into()))
+        self.blocking(move |records| edit(records.home())).await
+    }
+
+    async fn blocking<T: Send + 'static, E: From<RequestError> + Send + 'static>(
+        &self,
+        ask: impl FnOnce(&Records) -> Result<T, E> + Send + 'static,
+    ) -> Result<T, E> {
+        let records = Arc::clone(&self.shared.records);
+        let asked = tokio::task::spawn_blocking(move || ask(&records)).await;
+        asked.unwrap_or_else(|_| Err(RequestError::Stopped.into()))
     }
 
     async fn settle(&self, command: Command) -> Result<(), RequestError> {
@@ -494,6 +516,11 @@ impl Handle {
     }
 
     async fn reload(&self, key: StoreKey) -> Result<(), RequestError> {
-        self.ask(|reply| Request::Reload { key, reply }).await?
+        let looked = self.blocking(move |records| Ok::<_, RequestError>(records.look(key)?));
+        match looked.await? {
+            Some(changed) => self.ask(|reply| Request::TakeIn { changed, reply }).await,
+            // The driver has noticed by itself.
+            None => Ok(()),
+        }
     }
 }

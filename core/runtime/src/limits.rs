@@ -135,6 +135,9 @@ pub(crate) const PEERS_LOADED_MAX: usize = 65_536;
 /// start.
 pub(crate) const PEER_FILE_LIFETIME: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 
+/// Records and settings read at once before the driver takes them in; more wait their turn.
+pub(crate) const RECORDS_READ_AT_ONCE: usize = 256;
+
 /// Longest file read from the home directory, in bytes.
 pub(crate) const FILE_LEN_MAX: u64 = 8 * 1024 * 1024;
 

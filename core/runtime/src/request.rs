@@ -4,7 +4,7 @@ use tokio::sync::oneshot;
 use zt_protocol::address::{Address, MoonId, MulticastGroup, NetworkId};
 use zt_protocol::command::{Command, CommandError};
 use zt_protocol::error::{Drops, Rejected};
-use zt_protocol::event::{NetworkStatus, StoreKey};
+use zt_protocol::event::NetworkStatus;
 use zt_protocol::fingerprint::{Fingerprint, Invitation};
 use zt_protocol::outbox::OwnedFrame;
 use zt_protocol::pins::Pins;
@@ -17,7 +17,7 @@ use zt_protocol::world::World;
 use crate::hints::{Hint, Wakeups};
 use crate::packets::Packets;
 use crate::port::Port;
-use crate::store::HomeError;
+use crate::store::{Changed, HomeError};
 use crate::tun::PortError;
 
 /// Why a node did not do what it was asked.
@@ -61,11 +61,20 @@ pub struct Losses {
     pub events: u64,
 }
 
+/// What was stored about a network that is to be joined.
+pub(crate) struct StoredNetwork {
+    /// Its configuration, if it was joined before.
+    pub(crate) cached: Option<Vec<u8>>,
+    /// What the user allows it.
+    pub(crate) settings: Settings,
+}
+
 /// A request, and where the answer goes.
 pub(crate) enum Request {
     Join {
         invitation: Invitation,
         port: Port,
+        stored: StoredNetwork,
         reply: Reply<Result<(), RequestError>>,
     },
     /// Another port for a network that is joined.
@@ -112,9 +121,10 @@ pub(crate) enum Request {
         group: MulticastGroup,
         reply: Reply<Result<(), RequestError>>,
     },
+    /// What the user allows a network, if it is joined.
     Settings {
         network: NetworkId,
-        reply: Reply<Result<Settings, RequestError>>,
+        reply: Reply<Option<Settings>>,
     },
     Plan {
         network: NetworkId,
@@ -126,10 +136,10 @@ pub(crate) enum Request {
         direction: Direction,
         reply: Reply<Result<Explanation, RequestError>>,
     },
-    /// A file in the home directory was edited.
-    Reload {
-        key: StoreKey,
-        reply: Reply<Result<(), RequestError>>,
+    /// A piece of state was edited, and is this.
+    TakeIn {
+        changed: Changed,
+        reply: Reply<()>,
     },
     Status(Reply<NodeStatus>),
     Worlds(Reply<WorldsStatus>),

@@ -40,7 +40,8 @@ async fn allowed_members_exchange_packets_and_come_back_after_a_restart() {
     assert_eq!(home.networks().unwrap(), [network]);
     assert!(home.load(StoreKey::Peer(bob.address())).unwrap().is_some());
     // On the port it had, for peers go on using a port until it has been silent for 19 s.
-    let alice = builder(home.dir(), &planet).bind(alice.bound().to_vec()).start().await.unwrap();
+    let alice =
+        builder(home.dir().unwrap(), &planet).bind(alice.bound().to_vec()).start().await.unwrap();
     let mut to_alice = join(&alice, network).await;
     wait_for(&alice, |status| status.standing == Standing::Ok).await;
     exchange(&mut to_alice, alice_ip, &mut to_bob, bob_ip).await;
@@ -59,7 +60,7 @@ async fn a_record_edited_by_another_process_takes_effect() {
     let dir = TempDir::new().unwrap();
     let (_root, planet) = start_root(&dir.path().join("root")).await;
     let home = Home::new(dir.path().join("controller"));
-    let controller = builder(home.dir(), &planet).controller(true).start().await.unwrap();
+    let controller = builder(home.dir().unwrap(), &planet).controller(true).start().await.unwrap();
     let alice = builder(&dir.path().join("alice"), &planet).start().await.unwrap();
 
     let network =

@@ -3,7 +3,8 @@
 //! Addresses and routes go with their interface, and interfaces go with the process. Policy rules
 //! and lines in `/etc/resolv.conf` stay. Before such a change is made it is written into a file in
 //! the home directory, and after it was undone it is taken out again; a node that finds the file
-//! when it starts undoes what it names first. The file does not exist while there is nothing:
+//! when it starts undoes what it names first. The file does not exist while there is nothing, and
+//! where there is no home directory for it nothing of that kind is changed.
 //!
 //! ```text
 //! # changed on this machine by zt, which undoes it when it stops, or at its next start
@@ -26,7 +27,8 @@ const HEADING: &str =
 /// The file, and what it says.
 #[derive(Debug)]
 pub(super) struct Journal {
-    file: PathBuf,
+    /// `None` if there is no home directory.
+    file: Option<PathBuf>,
     changes: Changes,
 }
 
@@ -43,8 +45,8 @@ impl Journal {
     /// Reads the journal of a process that may have crashed.
     ///
     /// One that cannot be read says nothing: what it cannot tell cannot be undone.
-    pub(super) fn open(file: PathBuf) -> Self {
-        let text = store::read(&file).unwrap_or_else(|error| {
+    pub(super) fn open(file: Option<PathBuf>) -> Self {
+        let text = file.as_deref().map_or(Ok(None), store::read).unwrap_or_else(|error| {
             log::warn!(error:%; "what an earlier run left on this machine is not known");
             None
         });
@@ -66,10 +68,10 @@ impl Journal {
         let mut changes = self.changes.clone();
         edit(&mut changes);
         if changes != self.changes {
-            if changes == Changes::default() {
-                remove(&self.file)?;
-            } else {
-                store::replace(&self.file, changes.to_text().as_bytes(), Mode::Secret)?;
+            match &self.file {
+                Some(file) if changes == Changes::default() => remove(file)?,
+                Some(file) => store::replace(file, changes.to_text().as_bytes(), Mode::Secret)?,
+                None => return Err(HomeError::NoDirectory),
             }
             self.changes = changes;
         }
@@ -118,19 +120,19 @@ mod tests {
         let file = dir.path().join("journal");
         let servers = vec!["10.42.0.1".parse().unwrap(), "fd00::1".parse().unwrap()];
 
-        let mut journal = Journal::open(file.clone());
+        let mut journal = Journal::open(Some(file.clone()));
         journal.update(|changes| changes.rules = true).unwrap();
         journal.update(|changes| changes.servers.clone_from(&servers)).unwrap();
         drop(journal);
 
-        assert_eq!(Journal::open(file).changes(), &Changes { rules: true, servers });
+        assert_eq!(Journal::open(Some(file)).changes(), &Changes { rules: true, servers });
     }
 
     #[test]
     fn there_is_no_journal_while_there_is_nothing_to_undo() {
         let dir = tempfile::tempdir().unwrap();
         let file = dir.path().join("journal");
-        let mut journal = Journal::open(file.clone());
+        let mut journal = Journal::open(Some(file.clone()));
 
         journal.update(|_| ()).unwrap();
         assert!(!file.exists());
@@ -147,7 +149,8 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let blocked = dir.path().join("file");
         fs::write(&blocked, "").unwrap();
-        let mut journal = Journal { file: blocked.join("journal"), changes: Changes::default() };
+        let mut journal =
+            Journal { file: Some(blocked.join("journal")), changes: Changes::default() };
 
         assert!(journal.update(|changes| changes.rules = true).is_err());
         assert_eq!(journal.changes(), &Changes::default());

@@ -15,8 +15,8 @@ use crate::limits::NAME_SERVERS_MAX;
 /// Where things are on this machine.
 #[derive(Debug)]
 struct Places {
-    /// Where to write down what is to be undone.
-    journal: PathBuf,
+    /// Where to write down what is to be undone, if anywhere.
+    journal: Option<PathBuf>,
     /// The resolver's configuration.
     resolv_conf: PathBuf,
     /// The program that talks to systemd-resolved.
@@ -27,7 +27,7 @@ struct Places {
 
 impl Places {
     /// Returns where things are on every Linux system.
-    fn usual(journal: PathBuf) -> Self {
+    fn usual(journal: Option<PathBuf>) -> Self {
         Self {
             journal,
             resolv_conf: "/etc/resolv.conf".into(),
@@ -53,7 +53,7 @@ pub(crate) struct Machine {
 impl Machine {
     /// Takes over the machine of a node whose sockets are `bound` there, and undoes what an earlier
     /// run has left on it according to its `journal`.
-    pub(crate) fn take_over(journal: PathBuf, bound: &[SocketAddr]) -> Self {
+    pub(crate) fn take_over(journal: Option<PathBuf>, bound: &[SocketAddr]) -> Self {
         let mut ports: Vec<_> = bound.iter().map(SocketAddr::port).collect();
         ports.sort_unstable();
         ports.dedup();
@@ -245,7 +245,7 @@ mod tests {
     #[test]
     fn nothing_is_changed_that_could_not_be_undone_after_a_crash() {
         let dir = machine_in_a_directory();
-        let journal = dir.path().join("resolv.conf/journal");
+        let journal = Some(dir.path().join("resolv.conf/journal"));
         let mut machine = Machine::with(Places { journal, ..places(dir.path()) }, Vec::new());
 
         machine.apply(&name_servers("corp.example"));
@@ -304,7 +304,7 @@ mod tests {
 
     fn places(dir: &Path) -> Places {
         Places {
-            journal: dir.join("journal"),
+            journal: Some(dir.join("journal")),
             resolv_conf: dir.join("resolv.conf"),
             resolvectl: dir.join("resolvectl"),
             resolved: dir.join("resolved"),

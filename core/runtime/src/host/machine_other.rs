@@ -11,7 +11,7 @@ pub(crate) struct Machine;
 
 impl Machine {
     /// Takes over the machine.
-    pub(crate) fn take_over(_journal: PathBuf, _bound: &[SocketAddr]) -> Self {
+    pub(crate) fn take_over(_journal: Option<PathBuf>, _bound: &[SocketAddr]) -> Self {
         Self
     }
 

@@ -319,11 +319,11 @@ impl super::Home {
     /// [`HomeError::LocalConf`] if going on would use what the user wants avoided.
     pub fn local_conf(&self) -> Result<LocalConf, HomeError> {
         let mut conf = LocalConf::default();
-        if let Some(text) = super::read(&self.dir().join("trustedpaths"))? {
+        if let Some(text) = self.place.read("trustedpaths")? {
             conf.read_trusted_paths(&text);
         }
-        let path = self.dir().join("local.conf");
-        if let Some(text) = super::read(&path)? {
+        if let Some(text) = self.place.read("local.conf")? {
+            let path = self.place.path("local.conf");
             conf.read(&text).map_err(|why| HomeError::LocalConf { path, why })?;
         }
         Ok(conf)

@@ -16,20 +16,30 @@
 //! host.journal                          what to undo on this machine, while there is something
 //! ```
 //!
-//! Files are replaced whole: written beside, flushed to the disk, renamed. A file that cannot be
-//! understood is reported and left as it is.
+//! A file that cannot be understood is reported and left as it is.
+//!
+//! A program may keep all this elsewhere, under the same names ([`Storage`]), and may have what is
+//! secret of it sealed under a key it gives ([`StorageKey`]). What is for programs that share a
+//! directory there is with a directory only: edits are noticed, `host.journal` is written, and a file
+//! locked while records are edited.
 
+mod directory;
 mod local_conf;
 mod pins;
+mod place;
+mod reader;
 mod records;
 mod saver;
+mod sealing;
+#[cfg(test)]
+mod tests;
 mod watch;
 
-use std::fs::{self, DirBuilder, File, OpenOptions};
-use std::io::{self, Read as _, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::fmt;
+use std::io;
 use std::path::{Path, PathBuf};
-use std::time::SystemTime;
+use std::sync::Arc;
+use std::time::Duration;
 
 use zeroize::Zeroizing;
 use zt_protocol::address::{Address, MoonId, NetworkId};
@@ -40,11 +50,17 @@ use zt_protocol::limits::PINS_MAX;
 use zt_protocol::settings::{Settings, SettingsError};
 use zt_protocol::world::{World, WorldKind};
 
-use crate::limits::{FILE_LEN_MAX, PEER_FILE_LIFETIME, PEERS_LOADED_MAX};
+use crate::limits::{PEER_FILE_LIFETIME, PEERS_LOADED_MAX};
 
+use self::place::{Lock, Place};
+
+pub(crate) use directory::{Mode, read, replace};
 pub use local_conf::{LocalConf, Problem};
+pub use place::{Storage, StorageError};
+pub(crate) use reader::{Change, Changed, Reader};
 pub(crate) use records::{Edition, Records, Written};
 pub(crate) use saver::Saver;
+pub use sealing::{SealError, StorageKey};
 pub(crate) use watch::Watch;
 
 /// Why the home directory, or a file in it, cannot be used.
@@ -60,6 +76,24 @@ pub enum HomeError {
         path: PathBuf,
         /// What the system says.
         source: io::Error,
+    },
+    /// The program that keeps the state refuses.
+    #[error("the program cannot {action} {name}: {why}")]
+    Storage {
+        /// What was tried.
+        action: &'static str,
+        /// With what.
+        name: String,
+        /// What the program says.
+        why: StorageError,
+    },
+    /// A secret is sealed and cannot be opened, or cannot be sealed. It is left as it is.
+    #[error("{} cannot be used: {why}", .path.display())]
+    Sealed {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        why: SealError,
     },
     /// The file that should hold the node's identity holds none.
     #[error(
@@ -118,6 +152,9 @@ pub enum HomeError {
     /// There are more pins than a node takes.
     #[error("{} holds more than {PINS_MAX} pins: remove some", .0.display())]
     TooManyPins(PathBuf),
+    /// Something needs a home directory, and the node has none.
+    #[error("there is no home directory to write down in what a crash would leave on this machine")]
+    NoDirectory,
     /// There is no identity where one is needed.
     #[error("{} does not exist: make an identity with `zt id new --out {}`", .path.display(), .home.display())]
     NoIdentity {
@@ -128,22 +165,39 @@ pub enum HomeError {
     },
 }
 
-/// A home directory.
-#[derive(Clone, Debug, Eq, PartialEq)]
+/// The names an identity is kept under.
+const SECRET: &str = "identity.secret";
+const PUBLIC: &str = "identity.public";
+
+/// A home directory, or what stands in for one. Copies are the same.
+#[derive(Clone)]
 pub struct Home {
-    dir: PathBuf,
+    place: Place,
+    /// What secrets are sealed under; `None` if they are kept in clear.
+    key: Option<StorageKey>,
 }
 
 impl Home {
     /// Names the home directory `dir`, which need not exist yet.
     pub fn new(dir: impl Into<PathBuf>) -> Self {
-        Self { dir: dir.into() }
+        Self { place: Place::Directory(dir.into()), key: None }
     }
 
-    /// Returns the directory.
+    /// Keeps everything in `storage`, and nothing in any directory.
+    pub fn in_storage(storage: Arc<dyn Storage>) -> Self {
+        Self { place: Place::host(storage), key: None }
+    }
+
+    /// Seals secrets under `key`. What is there in clear is sealed when it is read.
     #[must_use]
-    pub fn dir(&self) -> &Path {
-        &self.dir
+    pub fn sealed_with(self, key: StorageKey) -> Self {
+        Self { key: Some(key), ..self }
+    }
+
+    /// Returns the directory, if it is one.
+    #[must_use]
+    pub fn dir(&self) -> Option<&Path> {
+        self.place.dir()
     }
 
     /// Creates the directory and those in it that every node uses.
@@ -152,25 +206,28 @@ impl Home {
     ///
     /// [`HomeError::Io`].
     pub fn create(&self) -> Result<(), HomeError> {
+        let Some(root) = self.dir() else { return Ok(()) };
         for name in ["", "moons.d", "networks.d", "peers.d"] {
-            create_dir(&self.dir.join(name))?;
+            directory::create_dir(&root.join(name))?;
         }
         Ok(())
     }
 
     /// Reads the node's identity; `None` if there is none yet.
     ///
-    /// Takes milliseconds: the identity is checked as a stranger's would be.
+    /// Takes milliseconds: the identity is checked as a stranger's would be. If it is in clear and
+    /// there is a key, it is sealed.
     ///
     /// # Errors
     ///
-    /// [`HomeError`] if there is a file but no valid identity in it.
+    /// [`HomeError`] if there is a file but no valid identity in it, or it is sealed and there is no
+    /// key or another.
     pub fn identity(&self) -> Result<Option<SecretIdentity>, HomeError> {
-        let path = self.dir.join("identity.secret");
-        let Some(bytes) = read(&path)?.map(Zeroizing::new) else {
+        let Some(secret) = self.load_secret(SECRET)? else {
             return Ok(None);
         };
-        let text = str::from_utf8(&bytes).unwrap_or_default().trim();
+        let path = self.place.path(SECRET);
+        let text = str::from_utf8(&secret).unwrap_or_default().trim();
         let identity = match SecretIdentity::from_text(text) {
             Ok(identity) => identity,
             Err(why) => return Err(HomeError::CorruptIdentity { path, why }),
@@ -179,6 +236,7 @@ impl Home {
         if !identity.public().is_valid() {
             return Err(HomeError::ForgedIdentity { path });
         }
+        self.seal_what_is_in_clear()?;
         self.save_public(&identity)?;
         Ok(Some(identity))
     }
@@ -190,24 +248,23 @@ impl Home {
     /// [`HomeError`], in particular [`HomeError::NoIdentity`].
     pub fn existing_identity(&self) -> Result<SecretIdentity, HomeError> {
         self.identity()?.ok_or_else(|| HomeError::NoIdentity {
-            home: self.dir.clone(),
-            path: self.dir.join("identity.secret"),
+            home: self.place.path(""),
+            path: self.place.path(SECRET),
         })
     }
 
-    /// Saves the node's identity. An identity that is there already is not replaced.
+    /// Saves the node's identity, sealed if there is a key. An identity that is there already is not
+    /// replaced.
     ///
     /// # Errors
     ///
-    /// [`HomeError::Io`]; of kind [`io::ErrorKind::AlreadyExists`] if there is one.
+    /// [`HomeError`]; [`HomeError::Io`] of kind [`io::ErrorKind::AlreadyExists`] if there is one.
     pub fn save_identity(&self, identity: &SecretIdentity) -> Result<(), HomeError> {
-        create_dir(&self.dir)?;
-        let path = self.dir.join("identity.secret");
-        if path.exists() {
+        if self.place.read(SECRET)?.map(Zeroizing::new).is_some() {
             let source = io::Error::from(io::ErrorKind::AlreadyExists);
-            return Err(HomeError::Io { action: "write", path, source });
+            return Err(HomeError::Io { action: "write", path: self.place.path(SECRET), source });
         }
-        replace(&path, identity.to_text().as_bytes(), Mode::Secret)?;
+        self.save_secret(SECRET, identity.to_text().as_bytes())?;
         self.save_public(identity)
     }
 
@@ -218,22 +275,67 @@ impl Home {
     ///
     /// # Errors
     ///
-    /// [`HomeError::Io`]; the identity is where it was.
+    /// [`HomeError`]; the identity is where it was.
     pub fn retire_identity(&self) -> Result<PathBuf, HomeError> {
-        let secret = self.dir.join("identity.secret");
-        let address = self.existing_identity()?.address();
-        let retired = self.dir.join(format!("identity.{address}.retired"));
-        fs::rename(&secret, &retired).map_err(failed("rename", &secret))?;
-        Ok(retired)
+        let identity = self.existing_identity()?;
+        let retired = format!("identity.{}.retired", identity.address());
+        // It is sealed for its name, so it is not just renamed. A crash here leaves both.
+        self.save_secret(&retired, identity.to_text().as_bytes())?;
+        self.place.remove(SECRET)?;
+        Ok(self.place.path(&retired))
     }
 
     fn save_public(&self, identity: &SecretIdentity) -> Result<(), HomeError> {
-        let path = self.dir.join("identity.public");
         let text = identity.public().to_string();
-        if read(&path)?.is_some_and(|there| there == text.as_bytes()) {
+        if self.place.read(PUBLIC)?.is_some_and(|there| there == text.as_bytes()) {
             return Ok(());
         }
-        replace(&path, text.as_bytes(), Mode::Public)
+        self.place.write(PUBLIC, text.as_bytes())
+    }
+
+    fn load_secret(&self, name: &str) -> Result<Option<Zeroizing<Vec<u8>>>, HomeError> {
+        let Some(stored) = self.place.read(name)?.map(Zeroizing::new) else {
+            return Ok(None);
+        };
+        let secret = sealing::open(self.key.as_ref(), name, stored);
+        secret.map(Some).map_err(|why| self.cannot_be_used(name, why))
+    }
+
+    fn save_secret(&self, name: &str, secret: &[u8]) -> Result<(), HomeError> {
+        match &self.key {
+            Some(key) => {
+                let sealed =
+                    key.seal(name, secret).map_err(|why| self.cannot_be_used(name, why))?;
+                self.place.write(name, &sealed)
+            }
+            None => self.place.write(name, secret),
+        }
+    }
+
+    fn cannot_be_used(&self, name: &str, why: SealError) -> HomeError {
+        HomeError::Sealed { path: self.place.path(name), why }
+    }
+
+    /// Seals secrets that were stored before there was a key, and removes what was left behind by a
+    /// process that ended while it wrote one.
+    fn seal_what_is_in_clear(&self) -> Result<(), HomeError> {
+        if self.key.is_none() {
+            return Ok(());
+        }
+        let mut names = self.place.names("")?;
+        names.retain(|name| {
+            name == SECRET || name.starts_with("identity.") && name.ends_with(".retired")
+        });
+        for name in names {
+            let Some(stored) = self.place.read(&name)?.map(Zeroizing::new) else { continue };
+            if !sealing::is_sealed(&stored) {
+                self.save_secret(&name, &stored)?;
+            }
+            if let Some(root) = self.dir() {
+                directory::remove_leftovers(&root.join(name))?;
+            }
+        }
+        Ok(())
     }
 
     /// Reads the stored planet, whatever its signature (spec 02 §1.4).
@@ -242,8 +344,8 @@ impl Home {
     ///
     /// [`HomeError::CorruptWorld`] if the file is no planet.
     pub fn planet(&self) -> Result<Option<World>, HomeError> {
-        let path = self.path(StoreKey::Planet);
-        read(&path)?.map(|bytes| parse_world(&bytes, WorldKind::Planet, &path)).transpose()
+        let (bytes, path) = (self.load(StoreKey::Planet)?, self.path(StoreKey::Planet));
+        bytes.map(|bytes| parse_world(&bytes, WorldKind::Planet, &path)).transpose()
     }
 
     /// Reads the stored moons, by ascending ID.
@@ -253,7 +355,7 @@ impl Home {
     /// [`HomeError::CorruptWorld`] if a file named as a moon is none.
     pub fn moons(&self) -> Result<Vec<World>, HomeError> {
         let mut moons = Vec::new();
-        for name in names(&self.dir.join("moons.d"))? {
+        for name in self.place.names("moons.d/")? {
             let Some(id) = hex_name(&name, ".moon", 16) else { continue };
             moons.extend(self.moon(MoonId(id))?);
         }
@@ -266,8 +368,8 @@ impl Home {
     ///
     /// [`HomeError::CorruptWorld`] if the file is no moon.
     pub fn moon(&self, moon: MoonId) -> Result<Option<World>, HomeError> {
-        let path = self.path(StoreKey::Moon(moon));
-        read(&path)?.map(|bytes| parse_world(&bytes, WorldKind::Moon, &path)).transpose()
+        let (bytes, path) = (self.load(StoreKey::Moon(moon))?, self.path(StoreKey::Moon(moon)));
+        bytes.map(|bytes| parse_world(&bytes, WorldKind::Moon, &path)).transpose()
     }
 
     /// Returns the moons that are waited for and who is asked for each, by ascending ID.
@@ -277,7 +379,7 @@ impl Home {
     /// [`HomeError::Io`].
     pub(crate) fn wanted_moons(&self) -> Result<Vec<(MoonId, Vec<Address>)>, HomeError> {
         let mut wanted = Vec::new();
-        for name in names(&self.dir.join("moons.d"))? {
+        for name in self.place.names("moons.d/")? {
             let Some(moon) = hex_name(&name, ".wanted", 16).map(MoonId) else { continue };
             let bytes = self.load(StoreKey::WantedMoon(moon))?.unwrap_or_default();
             let lines = str::from_utf8(&bytes).unwrap_or_default().lines();
@@ -292,7 +394,7 @@ impl Home {
     ///
     /// [`HomeError::Io`].
     pub fn networks(&self) -> Result<Vec<NetworkId>, HomeError> {
-        let names = names(&self.dir.join("networks.d"))?;
+        let names = self.place.names("networks.d/")?;
         Ok(names.iter().filter_map(|name| hex_name(name, ".conf", 16)).map(NetworkId).collect())
     }
 
@@ -323,25 +425,29 @@ impl Home {
     }
 
     /// Reads the peers saved last. What cannot be read is left out: it is only a cache.
+    ///
+    /// Of more than [`PEERS_LOADED_MAX`] those saved first are not read. Those nobody has met for
+    /// [`PEER_FILE_LIFETIME`] are removed; in a [`Storage`], which cannot tell, all that are too many.
     pub(crate) fn peers(&self) -> Vec<Vec<u8>> {
-        let dir = self.dir.join("peers.d");
-        let mut files: Vec<_> = names(&dir)
-            .unwrap_or_default()
+        let names = self.place.names("peers.d/").unwrap_or_default();
+        let mut peers: Vec<_> = names
             .iter()
             .filter_map(|name| hex_name(name, ".peer", 10))
-            .map(|address| self.path(StoreKey::Peer(Address::from_u64(address))))
-            .filter_map(|path| Some((fs::metadata(&path).ok()?.modified().ok()?, path)))
+            .map(|address| StoreKey::Peer(Address::from_u64(address)))
+            .map(|key| (self.dir().and_then(|_| directory::age(&self.path(key))), key))
             .collect();
+        peers.sort_unstable();
 
-        let now = SystemTime::now();
-        files.retain(|(modified, path)| {
-            let is_old = now.duration_since(*modified).is_ok_and(|age| age > PEER_FILE_LIFETIME);
-            // One that cannot be removed is tried again at the next start.
-            !is_old || fs::remove_file(path).is_err()
-        });
-        files.sort_unstable_by(|a, b| b.cmp(a));
-        files.truncate(PEERS_LOADED_MAX);
-        files.iter().filter_map(|(_, path)| read(path).ok().flatten()).collect()
+        let is_old = |age: Option<Duration>| age.is_some_and(|age| age > PEER_FILE_LIFETIME);
+        for (place, &(age, key)) in peers.iter().enumerate() {
+            if is_old(age) || age.is_none() && place >= PEERS_LOADED_MAX {
+                // One that cannot be removed is tried again at the next start.
+                let _ = self.place.remove(&name_of(key));
+            }
+        }
+        peers.retain(|&(age, _)| !is_old(age));
+        peers.truncate(PEERS_LOADED_MAX);
+        peers.iter().filter_map(|&(_, key)| self.load(key).ok().flatten()).collect()
     }
 
     /// Reads a piece of state; `None` if there is none.
@@ -350,7 +456,7 @@ impl Home {
     ///
     /// [`HomeError::Io`].
     pub fn load(&self, key: StoreKey) -> Result<Option<Vec<u8>>, HomeError> {
-        read(&self.path(key))
+        self.place.read(&name_of(key))
     }
 
     /// Writes or removes a piece of state. Content that is there already is not written again.
@@ -359,59 +465,61 @@ impl Home {
     ///
     /// [`HomeError::Io`]; what was there is still there.
     pub fn save(&self, key: StoreKey, value: Option<&[u8]>) -> Result<(), HomeError> {
-        let path = self.path(key);
+        let name = name_of(key);
         let Some(value) = value else {
-            return match fs::remove_file(&path) {
-                Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                    Err(failed("remove", &path)(error))
-                }
-                _ => Ok(()),
-            };
+            return self.place.remove(&name);
         };
-
-        if read(&path)?.is_some_and(|there| there == value) {
+        if self.place.read(&name)?.is_some_and(|there| there == value) {
             return Ok(());
         }
-        let mode = match key {
-            StoreKey::Peer(_) | StoreKey::FirstSeen(_) => Mode::Cache,
-            _ => Mode::Secret,
-        };
-        replace(&path, value, mode)
+        self.place.write(&name, value)
     }
 
-    /// Returns the file a piece of state is kept in.
+    /// Returns the file a piece of state is kept in, or the name it has in a [`Storage`].
     #[must_use]
     pub fn path(&self, key: StoreKey) -> PathBuf {
-        match key {
-            StoreKey::Planet => self.dir.join("planet"),
-            StoreKey::Moon(moon) => self.dir.join(format!("moons.d/{moon}.moon")),
-            StoreKey::WantedMoon(moon) => self.dir.join(format!("moons.d/{moon}.wanted")),
-            StoreKey::Network(network) => self.dir.join(format!("networks.d/{network}.conf")),
-            StoreKey::NetworkSettings(network) => {
-                self.dir.join(format!("networks.d/{network}.local.conf"))
-            }
-            StoreKey::Epoch => self.dir.join("epoch"),
-            StoreKey::Peer(address) => self.dir.join(format!("peers.d/{address}.peer")),
-            StoreKey::Pin(address) => self.dir.join(format!("pins.d/{address}.pin")),
-            StoreKey::FirstSeen(address) => self.dir.join(format!("pins.d/{address}.seen")),
-            StoreKey::RequirePinned => self.dir.join("pins.d/required"),
-            StoreKey::ControllerNetwork(network) => {
-                self.controller_dir().join(format!("{network}.json"))
-            }
-            StoreKey::ControllerMember(network, member) => {
-                self.controller_dir().join(format!("{network}/member/{member}.json"))
-            }
+        self.place.path(&name_of(key))
+    }
+
+    /// Keeps others from editing the controller's records until what is returned is dropped.
+    pub(crate) fn lock_records(&self) -> Result<Lock<'_>, HomeError> {
+        self.place.lock(CONTROLLER)
+    }
+
+    /// Returns the file in which the node notes what it has changed on this machine; `None` if there
+    /// is no directory for it.
+    pub(crate) fn host_journal(&self) -> Option<PathBuf> {
+        Some(self.dir()?.join("host.journal"))
+    }
+}
+
+impl fmt::Debug for Home {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Home").field(&self.dir()).finish()
+    }
+}
+
+/// Where the networks this node controls are.
+const CONTROLLER: &str = "controller.d/network/";
+
+/// Returns the name a piece of state is kept under, in a home directory or a [`Storage`].
+#[must_use]
+pub fn name_of(key: StoreKey) -> String {
+    match key {
+        StoreKey::Planet => "planet".to_owned(),
+        StoreKey::Moon(moon) => format!("moons.d/{moon}.moon"),
+        StoreKey::WantedMoon(moon) => format!("moons.d/{moon}.wanted"),
+        StoreKey::Network(network) => format!("networks.d/{network}.conf"),
+        StoreKey::NetworkSettings(network) => format!("networks.d/{network}.local.conf"),
+        StoreKey::Epoch => "epoch".to_owned(),
+        StoreKey::Peer(address) => format!("peers.d/{address}.peer"),
+        StoreKey::Pin(address) => format!("pins.d/{address}.pin"),
+        StoreKey::FirstSeen(address) => format!("pins.d/{address}.seen"),
+        StoreKey::RequirePinned => "pins.d/required".to_owned(),
+        StoreKey::ControllerNetwork(network) => format!("{CONTROLLER}{network}.json"),
+        StoreKey::ControllerMember(network, member) => {
+            format!("{CONTROLLER}{network}/member/{member}.json")
         }
-    }
-
-    /// Returns the file in which the node notes what it has changed on this machine.
-    pub(crate) fn host_journal(&self) -> PathBuf {
-        self.dir.join("host.journal")
-    }
-
-    /// Returns the directory of the networks this node controls.
-    fn controller_dir(&self) -> PathBuf {
-        self.dir.join("controller.d/network")
     }
 }
 
@@ -421,7 +529,8 @@ impl Home {
 ///
 /// [`HomeError`] if it cannot be read or is not of this kind.
 pub fn read_world(path: &Path, kind: WorldKind) -> Result<World, HomeError> {
-    let bytes = read(path)?.ok_or_else(|| failed("read", path)(io::ErrorKind::NotFound.into()))?;
+    let missing = || directory::failed("read", path)(io::ErrorKind::NotFound.into());
+    let bytes = read(path)?.ok_or_else(missing)?;
     parse_world(&bytes, kind, path)
 }
 
@@ -439,281 +548,10 @@ fn parse_world(bytes: &[u8], kind: WorldKind, path: &Path) -> Result<World, Home
         })
 }
 
-/// Who may read a file, and whether it must survive a power cut.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) enum Mode {
-    /// The owner; yes.
-    Secret,
-    /// Everybody; yes.
-    Public,
-    /// The owner; no, it can be learned again.
-    Cache,
-}
-
-/// Makes `path` a file of exactly `bytes`, or leaves it as it is.
-pub(crate) fn replace(path: &Path, bytes: &[u8], mode: Mode) -> Result<(), HomeError> {
-    let dir = path.parent().unwrap_or(Path::new("."));
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
-    create_dir(dir)?;
-    // Two processes that write the same file do not write the same temporary one.
-    let temporary = dir.join(format!(".{name}.{}", std::process::id()));
-
-    write_new(&temporary, bytes, mode)
-        .and_then(|()| fs::rename(&temporary, path))
-        .and_then(|()| match mode {
-            Mode::Cache => Ok(()),
-            // The rename itself has to reach the disk.
-            Mode::Secret | Mode::Public => File::open(dir)?.sync_all(),
-        })
-        .map_err(|error| {
-            let _ = fs::remove_file(&temporary);
-            failed("write", path)(error)
-        })
-}
-
-fn write_new(path: &Path, bytes: &[u8], mode: Mode) -> io::Result<()> {
-    let permissions = if mode == Mode::Public { 0o644 } else { 0o600 };
-    let _ = fs::remove_file(path);
-    let mut file = OpenOptions::new().write(true).create_new(true).mode(permissions).open(path)?;
-    file.write_all(bytes)?;
-    if mode == Mode::Cache { Ok(()) } else { file.sync_all() }
-}
-
-/// Reads a file; `None` if there is none.
-pub(crate) fn read(path: &Path) -> Result<Option<Vec<u8>>, HomeError> {
-    let mut bytes = Vec::new();
-    match File::open(path).and_then(|file| file.take(FILE_LEN_MAX + 1).read_to_end(&mut bytes)) {
-        Ok(_) if bytes.len() as u64 > FILE_LEN_MAX => {
-            Err(failed("read", path)(io::ErrorKind::FileTooLarge.into()))
-        }
-        Ok(_) => Ok(Some(bytes)),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(failed("read", path)(error)),
-    }
-}
-
-fn create_dir(path: &Path) -> Result<(), HomeError> {
-    DirBuilder::new()
-        .recursive(true)
-        .mode(0o700)
-        .create(path)
-        .map_err(failed("create directory", path))
-}
-
-/// Returns the names in a directory in ascending order; none if there is no directory.
-fn names(dir: &Path) -> Result<Vec<String>, HomeError> {
-    let entries = match fs::read_dir(dir) {
-        Ok(entries) => entries,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-        Err(error) => return Err(failed("list", dir)(error)),
-    };
-    let mut names: Vec<_> =
-        entries.flatten().filter_map(|entry| entry.file_name().into_string().ok()).collect();
-    names.sort_unstable();
-    Ok(names)
-}
-
 /// Returns the number in a name of exactly `digits` lower-case hexadecimal digits and `suffix`.
 fn hex_name(name: &str, suffix: &str, digits: usize) -> Option<u64> {
     let hex = name.strip_suffix(suffix)?;
     let valid =
         hex.len() == digits && hex.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
     if valid { u64::from_str_radix(hex, 16).ok() } else { None }
-}
-
-fn failed(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> HomeError {
-    let path = path.to_owned();
-    move |source| HomeError::Io { action, path, source }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::os::unix::fs::PermissionsExt as _;
-
-    use zt_protocol::rng::Rng;
-    use zt_protocol::world::{Root, WorldKey};
-
-    use super::*;
-
-    #[test]
-    fn an_identity_is_saved_for_its_owner_only_and_read_back() {
-        let (dir, home) = empty();
-        let identity = some_identity();
-
-        home.save_identity(&identity).unwrap();
-
-        let mode = |name: &str| fs::metadata(dir.path().join(name)).unwrap().permissions().mode();
-        assert_eq!(mode("identity.secret") & 0o777, 0o600);
-        assert_eq!(mode("identity.public") & 0o777, 0o644);
-        assert_eq!(home.identity().unwrap().unwrap().to_text(), identity.to_text());
-        assert_eq!(
-            fs::read_to_string(dir.path().join("identity.public")).unwrap(),
-            identity.public().to_string()
-        );
-    }
-
-    #[test]
-    fn an_identity_is_not_replaced() {
-        let (dir, home) = empty();
-        home.save_identity(&some_identity()).unwrap();
-        let before = fs::read(dir.path().join("identity.secret")).unwrap();
-
-        let result = home.save_identity(&SecretIdentity::generate(&mut Rng::from_seed([2; 32])));
-
-        assert!(matches!(result, Err(HomeError::Io { .. })));
-        assert_eq!(fs::read(dir.path().join("identity.secret")).unwrap(), before);
-    }
-
-    #[test]
-    fn an_identity_that_is_retired_is_kept_and_makes_room_for_another() {
-        let (dir, home) = empty();
-        let (old, new) = (some_identity(), SecretIdentity::generate(&mut Rng::from_seed([2; 32])));
-        home.save_identity(&old).unwrap();
-
-        let retired = home.retire_identity().unwrap();
-
-        assert!(home.identity().unwrap().is_none());
-        assert_eq!(retired, dir.path().join(format!("identity.{}.retired", old.address())));
-        assert_eq!(fs::read_to_string(&retired).unwrap(), *old.to_text());
-        assert_eq!(fs::metadata(&retired).unwrap().permissions().mode() & 0o777, 0o600);
-        home.save_identity(&new).unwrap();
-        assert_eq!(home.existing_identity().unwrap().address(), new.address());
-    }
-
-    #[test]
-    fn moons_that_are_waited_for_are_read_back() {
-        let (dir, home) = empty();
-        fs::create_dir(dir.path().join("moons.d")).unwrap();
-        let (moon, seed) = (MoonId(7), Address::from_u64(0x01_0203_0405));
-
-        home.save(StoreKey::WantedMoon(moon), Some(b"0102030405\nnobody\n")).unwrap();
-
-        assert_eq!(home.wanted_moons().unwrap(), [(moon, vec![seed])]);
-        home.save(StoreKey::WantedMoon(moon), None).unwrap();
-        assert!(home.wanted_moons().unwrap().is_empty());
-    }
-
-    #[test]
-    fn a_missing_identity_is_not_an_error_until_one_is_needed() {
-        let (_dir, home) = empty();
-
-        assert!(home.identity().unwrap().is_none());
-        assert!(matches!(home.existing_identity(), Err(HomeError::NoIdentity { .. })));
-    }
-
-    #[test]
-    fn a_corrupt_identity_is_named_and_left_alone() {
-        let (dir, home) = empty();
-        let path = dir.path().join("identity.secret");
-        let text = some_identity().to_text();
-        let forged = format!("1122334455{}", &text[10..]);
-
-        for corrupt in ["", "\u{0}", &text[..200], &text.replace(":0:", ":1:"), &forged] {
-            fs::write(&path, corrupt).unwrap();
-
-            let error = home.identity().unwrap_err();
-
-            assert!(error.to_string().contains("identity.secret is corrupt"), "{error}");
-            assert_eq!(fs::read(&path).unwrap(), corrupt.as_bytes());
-            assert!(!dir.path().join("identity.public").exists());
-        }
-    }
-
-    #[test]
-    fn a_corrupt_world_is_named_and_left_alone() {
-        let (dir, home) = empty();
-        fs::create_dir(dir.path().join("moons.d")).unwrap();
-        let planet = dir.path().join("planet");
-        let moon = dir.path().join("moons.d/0000000000000001.moon");
-        fs::write(&planet, b"earth").unwrap();
-        fs::write(&moon, some_world(WorldKind::Planet).to_bytes()).unwrap();
-
-        let planet_error = home.planet().unwrap_err().to_string();
-        let moon_error = home.moons().unwrap_err().to_string();
-
-        assert!(planet_error.contains("planet is corrupt (not a planet)"), "{planet_error}");
-        assert!(
-            moon_error.contains("0000000000000001.moon is corrupt (not a moon)"),
-            "{moon_error}"
-        );
-        assert_eq!(fs::read(&planet).unwrap(), b"earth");
-    }
-
-    #[test]
-    fn state_is_found_again_under_the_references_names() {
-        let (dir, home) = empty();
-        let network = NetworkId(0x8056_c2e2_1c00_0001);
-        let world = some_world(WorldKind::Planet);
-
-        home.save(StoreKey::Planet, Some(&world.to_bytes())).unwrap();
-        home.save(StoreKey::Network(network), Some(b"\n")).unwrap();
-        home.save(StoreKey::Peer(Address::from_u64(0xab)), Some(b"peer")).unwrap();
-        fs::write(dir.path().join("networks.d/8056c2e21c000001.local.conf"), b"").unwrap();
-
-        assert_eq!(home.planet().unwrap(), Some(world));
-        assert_eq!(home.networks().unwrap(), [network]);
-        assert_eq!(home.load(StoreKey::Network(network)).unwrap(), Some(b"\n".to_vec()));
-        assert_eq!(home.peers(), [b"peer"]);
-        assert!(dir.path().join("networks.d/8056c2e21c000001.conf").exists());
-        assert!(dir.path().join("peers.d/00000000ab.peer").exists());
-    }
-
-    #[test]
-    fn removing_what_is_not_there_is_no_error() {
-        let (_dir, home) = empty();
-        let key = StoreKey::Network(NetworkId(1));
-
-        home.save(key, None).unwrap();
-        home.save(key, Some(b"\n")).unwrap();
-        home.save(key, None).unwrap();
-
-        assert_eq!(home.networks().unwrap(), []);
-    }
-
-    /// A write that fails half-way is shown by making the rename impossible: the target is a
-    /// directory.
-    #[test]
-    fn a_failed_write_leaves_what_was_there_and_nothing_else() {
-        let (dir, home) = empty();
-        fs::create_dir(dir.path().join("planet")).unwrap();
-
-        let result = home.save(StoreKey::Planet, Some(b"world"));
-
-        assert!(result.is_err());
-        let left: Vec<_> = names(dir.path()).unwrap();
-        assert_eq!(left, ["planet"]);
-        assert!(dir.path().join("planet").is_dir());
-    }
-
-    #[test]
-    fn unchanged_content_is_not_written_again() {
-        let (dir, home) = empty();
-        home.save(StoreKey::Planet, Some(b"world")).unwrap();
-        let path = dir.path().join("planet");
-        let before = fs::metadata(&path).unwrap().modified().unwrap();
-
-        home.save(StoreKey::Planet, Some(b"world")).unwrap();
-
-        assert_eq!(fs::metadata(&path).unwrap().modified().unwrap(), before);
-    }
-
-    fn empty() -> (tempfile::TempDir, Home) {
-        let dir = tempfile::tempdir().unwrap();
-        let home = Home::new(dir.path());
-        (dir, home)
-    }
-
-    fn some_identity() -> SecretIdentity {
-        SecretIdentity::generate(&mut Rng::from_seed([1; 32]))
-    }
-
-    fn some_world(kind: WorldKind) -> World {
-        let key = WorldKey::generate(&mut Rng::from_seed([3; 32]));
-        let root = Root {
-            identity: *some_identity().public(),
-            endpoints: vec![([192, 0, 2, 1], 9993).into()],
-        };
-        World::sign(kind, 1, zt_protocol::time::UnixMillis(1), vec![root], &key, key.public())
-            .unwrap()
-    }
 }

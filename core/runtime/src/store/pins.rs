@@ -5,7 +5,7 @@ use zt_protocol::event::StoreKey;
 use zt_protocol::fingerprint::{Expected, FingerprintError};
 use zt_protocol::pins::Pins;
 
-use super::{Home, HomeError, hex_name, names};
+use super::{Home, HomeError, hex_name};
 
 impl Home {
     /// Reads which keys hold which addresses.
@@ -15,9 +15,8 @@ impl Home {
     /// [`HomeError::Pin`] if a pin cannot be understood: the node would take whoever comes for whom
     /// the user means. Those seen first are left out if they cannot be.
     pub fn pins(&self) -> Result<Pins, HomeError> {
-        let dir = self.dir.join("pins.d");
         let mut pins = Pins::new();
-        for name in names(&dir)? {
+        for name in self.place.names("pins.d/")? {
             if let Some(address) = hex_name(&name, ".pin", 10).map(Address::from_u64) {
                 let key = StoreKey::Pin(address);
                 let expected = self.expected(key)?.map_err(|why| {
@@ -25,13 +24,14 @@ impl Home {
                     HomeError::Pin { path, why }
                 })?;
                 if !pins.pin(address, expected) {
-                    return Err(HomeError::TooManyPins(dir));
+                    return Err(HomeError::TooManyPins(self.place.path("pins.d")));
                 }
             } else if let Some(address) = hex_name(&name, ".seen", 10).map(Address::from_u64) {
-                match self.expected(StoreKey::FirstSeen(address))? {
+                let key = StoreKey::FirstSeen(address);
+                match self.expected(key)? {
                     Ok(Expected::Full(seen)) => drop(pins.see(address, seen)),
                     Ok(Expected::Short(_)) | Err(_) => {
-                        log::warn!(file:? = dir.join(name); "whoever was there first is forgotten");
+                        log::warn!(file:? = self.path(key); "whoever was there first is forgotten");
                     }
                 }
             }
@@ -50,7 +50,7 @@ impl Home {
         let mut pins = self.pins()?;
         let before = pins.expected(address);
         if !pins.pin(address, expected) {
-            return Err(HomeError::TooManyPins(self.dir.join("pins.d")));
+            return Err(HomeError::TooManyPins(self.place.path("pins.d")));
         }
         if before != Some(expected) {
             let networks = self.networks()?.into_iter();

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::ffi::OsStr;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
@@ -14,11 +14,14 @@ use zt_protocol::address::{Address, NetworkId};
 use zt_protocol::event::StoreKey;
 
 use crate::limits::WATCH_EVENTS_LEN;
-use crate::store::{Home, HomeError, Records, create_dir, failed, hex_name, names};
+use crate::store::directory::{create_dir, failed, names};
+use crate::store::{CONTROLLER, HomeError, Records, hex_name};
 
 /// Watches the files of a home directory that others may edit.
 pub(crate) struct Watch {
     records: Arc<Records>,
+    /// The home directory.
+    root: PathBuf,
     inotify: AsyncFd<Inotify>,
     watched: HashMap<WatchDescriptor, Dir>,
 }
@@ -37,21 +40,25 @@ enum Dir {
 }
 
 impl Watch {
-    /// Starts watching the settings of networks and, if this node is a `controller`, its records.
-    /// What was changed before is not noticed.
+    /// Starts watching the settings of networks and, if this node is a `controller`, its records, in
+    /// the directory `root`. What was changed before is not noticed.
     ///
     /// # Errors
     ///
     /// [`HomeError::Io`] if a directory cannot be watched.
-    pub(crate) fn start(records: Arc<Records>, controller: bool) -> Result<Self, HomeError> {
-        let home = records.home().clone();
-        let inotify = Inotify::init().and_then(register).map_err(failed("watch", home.dir()))?;
-        let mut watch = Self { records, inotify, watched: HashMap::new() };
+    pub(crate) fn start(
+        records: Arc<Records>,
+        root: &Path,
+        controller: bool,
+    ) -> Result<Self, HomeError> {
+        let inotify = Inotify::init().and_then(register).map_err(failed("watch", root))?;
+        let root = root.to_owned();
+        let mut watch = Self { records, root, inotify, watched: HashMap::new() };
 
         watch.start_with(Dir::Settings)?;
         if controller {
             watch.start_with(Dir::Networks)?;
-            for name in names(&home.controller_dir())? {
+            for name in names(&watch.root.join(CONTROLLER))? {
                 if let Some(network) = hex_name(&name, "", 16) {
                     watch.enter(NetworkId(network));
                 }
@@ -61,7 +68,7 @@ impl Watch {
     }
 
     fn start_with(&mut self, dir: Dir) -> Result<(), HomeError> {
-        let path = dir.path(self.records.home());
+        let path = dir.path(&self.root);
         create_dir(&path)?;
         self.add(dir).map_err(failed("watch", &path))
     }
@@ -172,7 +179,7 @@ impl Watch {
             // Without a file there are the defaults.
             mask |= WatchMask::DELETE | WatchMask::MOVED_FROM;
         }
-        let path = dir.path(self.records.home());
+        let path = dir.path(&self.root);
         let descriptor = self.inotify.get_ref().watches().add(path, mask)?;
         self.watched.insert(descriptor, dir);
         Ok(())
@@ -186,10 +193,10 @@ fn register(inotify: Inotify) -> io::Result<AsyncFd<Inotify>> {
 }
 
 impl Dir {
-    fn path(self, home: &Home) -> PathBuf {
-        let records = home.controller_dir();
+    fn path(self, root: &Path) -> PathBuf {
+        let records = root.join(CONTROLLER);
         match self {
-            Self::Settings => home.dir().join("networks.d"),
+            Self::Settings => root.join("networks.d"),
             Self::Networks => records,
             Self::Network(network) => records.join(network.to_string()),
             Self::Members(network) => records.join(network.to_string()).join("member"),
@@ -203,13 +210,14 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
+    use crate::store::Home;
 
     const NETWORK: NetworkId = NetworkId(0x8056_c2e2_1c00_0001);
 
     #[tokio::test]
     async fn an_edited_record_is_noticed() {
         let (_dir, records) = home_with_a_network();
-        let mut watch = Watch::start(Arc::clone(&records), true).unwrap();
+        let mut watch = start(&records, true);
         let key = StoreKey::ControllerNetwork(NETWORK);
 
         records.home().save(key, Some(b"edited")).unwrap();
@@ -220,7 +228,7 @@ mod tests {
     #[tokio::test]
     async fn the_first_member_of_a_network_made_meanwhile_is_noticed() {
         let (_dir, records) = home_with_a_network();
-        let mut watch = Watch::start(Arc::clone(&records), true).unwrap();
+        let mut watch = start(&records, true);
         let key = StoreKey::ControllerMember(NetworkId(NETWORK.0 + 1), Address::from_u64(7));
 
         records.home().save(key, Some(b"{}")).unwrap();
@@ -233,7 +241,7 @@ mod tests {
         let (_dir, records) = home_with_a_network();
         let first = StoreKey::ControllerMember(NETWORK, Address::from_u64(1));
         records.home().save(first, Some(b"{}")).unwrap();
-        let mut watch = Watch::start(Arc::clone(&records), true).unwrap();
+        let mut watch = start(&records, true);
         let second = StoreKey::ControllerMember(NETWORK, Address::from_u64(2));
 
         records.home().save(second, Some(b"{}")).unwrap();
@@ -245,7 +253,7 @@ mod tests {
     async fn settings_made_changed_and_removed_are_noticed_and_nothing_else_is() {
         let (_dir, records) = home_with_a_network();
         let home = records.home();
-        let mut watch = Watch::start(Arc::clone(&records), false).unwrap();
+        let mut watch = start(&records, false);
         let key = StoreKey::NetworkSettings(NETWORK);
 
         home.save(StoreKey::Network(NETWORK), Some(b"\n")).unwrap();
@@ -255,6 +263,11 @@ mod tests {
             let touched = touched(&mut watch).await;
             assert!(touched.iter().all(|touched| *touched == key), "{touched:?}");
         }
+    }
+
+    fn start(records: &Arc<Records>, controller: bool) -> Watch {
+        let root = records.home().dir().unwrap();
+        Watch::start(Arc::clone(records), root, controller).unwrap()
     }
 
     fn home_with_a_network() -> (tempfile::TempDir, Arc<Records>) {

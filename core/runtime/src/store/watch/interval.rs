@@ -1,5 +1,6 @@
 //! Looks again and again, where the system offers no better way.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -21,7 +22,11 @@ pub(crate) struct Watch {
 }
 
 impl Watch {
-    pub(crate) fn start(records: Arc<Records>, controller: bool) -> Result<Self, HomeError> {
+    pub(crate) fn start(
+        records: Arc<Records>,
+        _root: &Path,
+        controller: bool,
+    ) -> Result<Self, HomeError> {
         let interval = controller.then(|| {
             let mut interval = tokio::time::interval(PERIOD);
             interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
