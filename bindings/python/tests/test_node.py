@@ -206,3 +206,39 @@ async def test_a_trusted_path_of_local_conf_is_told_of(tmp_path: Path) -> None:
     async with loopback(home) as node:
         prefix = libzt.Prefix(address="10.20.0.0", bits=16)
         assert (await node.status()).trusted_paths == [libzt.TrustedPath(prefix=prefix, id=7)]
+
+
+async def test_a_node_whose_sockets_are_refused_does_not_start(tmp_path: Path) -> None:
+    def refuse(fd: int) -> bool:
+        return False
+
+    def fail(fd: int) -> None:
+        raise OSError("no VPN")
+
+    for protect, cause in (refuse, None), (fail, "no VPN"):
+        for where in {"bind": ["127.0.0.1:0"]}, {"bind": [], "port": 0}:
+            node = loopback(tmp_path / "node", protect=protect, **where)
+            with pytest.raises(libzt.Bind) as raised:
+                await node.start()
+            assert (cause and str(raised.value.__cause__)) == cause
+
+
+async def test_every_socket_is_shown_before_it_is_used(tmp_path: Path) -> None:
+    early: "list[int]" = []
+    late: "list[int]" = []
+    async with loopback(tmp_path / "node", protect=early.append) as node:
+        assert len(early) == 1
+        with socket.socket(fileno=os.dup(early[0])) as shown:
+            assert shown.type == socket.SOCK_DGRAM
+        await node.network_changed()
+        assert len(early) == 2
+        await node.set_protect(late.append)
+        await node.network_changed()
+        assert (len(early), len(late)) == (2, 2)
+
+        def refuse(fd: int) -> None:
+            raise OSError("no VPN")
+
+        with pytest.raises(libzt.NotPermitted) as raised:
+            await node.set_protect(refuse)
+        assert str(raised.value.__cause__) == "no VPN"

@@ -179,7 +179,7 @@ class OutOfResources(SystemFailure):
 
 
 class NotPermitted(SystemFailure, PermissionError):
-    """The process lacks the right to make an interface."""
+    """The process lacks the right to make an interface, or may not use a socket."""
 
     code = 502
 

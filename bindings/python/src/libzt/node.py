@@ -12,6 +12,7 @@ from typing import Optional, Union
 from . import _native, events, ports
 from .errors import InvalidArgument, Stopped, translated
 from .network import HostedNetwork, Network
+from .protect import Protect, Protector, blamed
 from .records import (
     Bonding,
     Conditions,
@@ -64,6 +65,7 @@ class Node:
         low_bandwidth: bool = False,
         memory_budget: Optional[int] = None,
         storage_key: Optional[bytes] = None,
+        protect: Optional[Protect] = None,
     ) -> None:
         """Describes a node. Nothing runs yet.
 
@@ -90,6 +92,10 @@ class Node:
             memory_budget: how much memory the node's tables may take, in bytes.
             storage_key: 32 bytes, kept in a key store, under which secrets are sealed before they
                 are stored. What is stored in clear is sealed at the start.
+            protect: is called with the descriptor of every socket before it is used, to keep the
+                node's own packets out of a VPN for instance; also later, when some are opened anew.
+                If it raises, or returns False, the socket is closed. It runs on a thread of the
+                library's, should not take long, and must not call the node.
         """
         self._config = _native.Config(
             home=os.fspath(home),
@@ -108,6 +114,7 @@ class Node:
             memory_budget=memory_budget,
             storage_key=storage_key,
         )
+        self._protector = Protector(protect) if protect else None
         self._native: Optional[_native.Node] = None
         self._events: deque[events.Event] = deque(maxlen=EVENTS_MAX)
         self._forgotten = 0
@@ -116,13 +123,14 @@ class Node:
         """Starts the node, unless it runs. One without an identity makes one: a second or two.
 
         Raises:
-            Bind: the port or an address cannot be had.
+            Bind: the port or an address cannot be had, or `protect` has refused every socket.
             CorruptIdentity: the identity stored is none, or another.
             Error: anything else; nothing of the node is running then.
         """
         if self._native is None:
-            with translated():
-                native = await _native.Node.start(self._config)
+            hooks = _native.Hooks(protector=self._protector)
+            with blamed(self._protector):
+                native = await _native.Node.start_with(self._config, hooks)
             self._events.clear()
             self._forgotten = 0
             self._news = asyncio.Event()
@@ -259,6 +267,17 @@ class Node:
         """Uses the interface of this name and no other, or all of them if None."""
         with translated():
             await self._running().bind_to_interface(name)
+
+    async def set_protect(self, protect: Protect) -> None:
+        """Has `protect` look at every socket from here on, as one given to `Node` does from the start.
+        Those there are included.
+
+        Raises:
+            NotPermitted: it refused one that was in use, which is closed.
+        """
+        protector = Protector(protect)
+        with blamed(protector):
+            await self._running().set_protector(protector)
 
     @property
     def mapped_port(self) -> Optional[MappedPort]:

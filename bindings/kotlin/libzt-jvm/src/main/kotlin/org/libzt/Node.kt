@@ -146,6 +146,49 @@ public class Node private constructor(private val native: NativeNode, first: Nod
     /** What the node has counted since it started. */
     public suspend fun statistics(): Statistics = ask { statistics() }
 
+    // ---- what the host knows of the machine ----
+
+    /**
+     * Says that the machine may be in another network: sockets are opened anew, and no path is trusted
+     * until it has answered. On Linux the kernel says so itself.
+     */
+    public suspend fun networkChanged(): Unit = ask { networkChanged() }
+
+    /** Says what the machine's network is like, until told otherwise. Nothing is assumed at first. */
+    public suspend fun setConditions(conditions: Conditions): Unit = ask { setConditions(conditions) }
+
+    /** Says that the machine is about to sleep: state is saved, and nothing done until [wake]. */
+    public suspend fun sleep(): Unit = ask { sleep() }
+
+    /** Says that the machine is awake again, perhaps in another network. */
+    public suspend fun wake(): Unit = ask { wake() }
+
+    /**
+     * Uses the interface of this name and no other, or all of them if `null`. While there is no such
+     * interface, the node has no sockets.
+     */
+    public suspend fun bindToInterface(name: String?): Unit = ask { bindToInterface(name) }
+
+    /**
+     * Has [protector] look at every socket from here on, those there are included. Give it to [start]
+     * to have it see them before they are used.
+     *
+     * @throws ZtException.NotPermitted if it refused one that was in use, which is closed.
+     */
+    public suspend fun setProtector(protector: SocketProtector) {
+        val native = NativeSocketProtector(protector)
+        native.blamed { ask { setProtector(native) } }
+    }
+
+    /** How often the node was woken since it started, by what. */
+    public suspend fun wakeups(): Wakeups = ask { wakeups() }
+
+    /** The port of the gateway's that leads to this node, if there is one. */
+    public suspend fun mappedPort(): MappedPort? = ask { mappedPort() }
+
+    /** What came of asking the gateway for a port; `null` if it is not asked. */
+    public suspend fun portMapping(): PortMapping? = ask { portMapping() }
+
     // ---- the end ----
 
     /**
@@ -211,9 +254,12 @@ public class Node private constructor(private val native: NativeNode, first: Nod
          * Starts a node. One without an identity makes one, which takes a second or two.
          *
          * If the caller is cancelled meanwhile, the node is stopped.
+         *
+         * @param protector sees every socket before it is used, from the first on.
+         * @throws ZtException.Bind if there is no socket to use, because it refused them for instance.
          */
-        public suspend fun start(config: Config): Node {
-            val native = NativeNode.start(config)
+        public suspend fun start(config: Config, protector: SocketProtector? = null): Node {
+            val native = if (protector == null) NativeNode.start(config) else start(config, NativeSocketProtector(protector))
             return try {
                 Node(native, native.status())
             } catch (problem: Throwable) {
@@ -222,6 +268,9 @@ public class Node private constructor(private val native: NativeNode, first: Nod
                 throw problem
             }
         }
+
+        private suspend fun start(config: Config, protector: NativeSocketProtector): NativeNode =
+            protector.blamed { NativeNode.startWith(config, NativeHooks(protector)) }
     }
 }
 
@@ -249,6 +298,13 @@ public class Network internal constructor(
 
     /** What the network means for this machine. */
     public suspend fun plan(): TunPlan = node.ask { plan(id) }
+
+    /**
+     * What the rules of the network say of a packet [peer] sends to this node, or gets from it. Nothing
+     * is sent, and nobody asked.
+     */
+    public suspend fun wouldAllow(peer: Address, packet: ByteArray, direction: Direction): Verdict =
+        node.ask { wouldAllow(id, peer, packet, direction) }
 
     /** Gives the network another port. A descriptor takes the place of another without loss. */
     public suspend fun attach(port: Port): Unit = node.ask { attach(id, port) }

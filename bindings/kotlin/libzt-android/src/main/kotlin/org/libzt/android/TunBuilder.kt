@@ -31,12 +31,6 @@ public interface TunBuilder {
     public fun establish(): ParcelFileDescriptor?
 }
 
-/** Has packets of sockets go around the VPN: [VpnService.protect]. */
-public fun interface SocketProtector {
-    /** Returns whether that was done. A socket for which it was not must not be used. */
-    public fun protect(socket: Int): Boolean
-}
-
 /** Which applications take part in the networks. */
 public sealed class Applications {
     /** Every one on the device. */

@@ -1,6 +1,7 @@
 package org.libzt.android
 
 import kotlinx.coroutines.flow.Flow
+import org.libzt.Conditions
 import org.libzt.Config
 import org.libzt.Framing
 import org.libzt.NetworkId
@@ -8,6 +9,7 @@ import org.libzt.Node
 import org.libzt.NodeEvent
 import org.libzt.Port
 import org.libzt.PortMode
+import org.libzt.SocketProtector
 
 /** What a [ZtVpnService] needs of a node, so that its tests need no network. */
 public interface VpnNode {
@@ -22,6 +24,12 @@ public interface VpnNode {
 
     /** Gives the network the interface [descriptor] stands for, which may be closed afterwards. */
     public suspend fun attach(network: NetworkId, descriptor: Int)
+
+    /** Says what the network under the VPN is like. */
+    public suspend fun setConditions(conditions: Conditions)
+
+    /** Says that it is another one. */
+    public suspend fun networkChanged()
 
     /** Stops the node. */
     public suspend fun stop()
@@ -41,9 +49,14 @@ internal class RealVpnNode private constructor(private val node: Node) : VpnNode
         node.network(network).attach(Port.Descriptor(descriptor, PortMode.L3, Framing.PLAIN))
     }
 
+    override suspend fun setConditions(conditions: Conditions): Unit = node.setConditions(conditions)
+
+    override suspend fun networkChanged(): Unit = node.networkChanged()
+
     override suspend fun stop(): Unit = node.stop()
 
     companion object {
-        suspend fun start(config: Config): VpnNode = RealVpnNode(Node.start(config))
+        suspend fun start(config: Config, protector: SocketProtector): VpnNode =
+            RealVpnNode(Node.start(config, protector))
     }
 }

@@ -2,8 +2,12 @@ package org.libzt.android
 
 import android.app.Notification
 import android.content.Intent
+import android.net.Network
+import android.net.NetworkRequest
 import android.net.VpnService
+import android.os.ParcelFileDescriptor
 import android.util.Log
+import kotlinx.coroutines.CancellationException
 import kotlinx.coroutines.CoroutineScope
 import kotlinx.coroutines.CoroutineStart
 import kotlinx.coroutines.Dispatchers
@@ -12,11 +16,18 @@ import kotlinx.coroutines.NonCancellable
 import kotlinx.coroutines.SupervisorJob
 import kotlinx.coroutines.cancel
 import kotlinx.coroutines.coroutineScope
+import kotlinx.coroutines.flow.Flow
+import kotlinx.coroutines.flow.MutableStateFlow
+import kotlinx.coroutines.flow.StateFlow
+import kotlinx.coroutines.flow.filterNotNull
+import kotlinx.coroutines.flow.first
 import kotlinx.coroutines.launch
 import kotlinx.coroutines.withContext
+import org.libzt.Conditions
 import org.libzt.Config
 import org.libzt.NetworkId
 import org.libzt.NodeEvent
+import org.libzt.SocketProtector
 import org.libzt.TunPlan
 
 /**
@@ -42,6 +53,9 @@ public abstract class ZtVpnService : VpnService() {
     /** Which applications take part. This one never does, so that the node's own packets go around. */
     protected open fun applications(): Applications = Applications.All
 
+    /** Which networks the node's own packets may go by; whichever the system prefers if `null`. */
+    protected open fun networkRequest(): NetworkRequest? = null
+
     /** Adds to what [plan] asks for, the name of the session for instance, before the interface is made. */
     protected open fun prepare(builder: TunBuilder, plan: TunPlan) {}
 
@@ -57,7 +71,13 @@ public abstract class ZtVpnService : VpnService() {
     }
 
     /** Starts a node. Tests have another. */
-    protected open suspend fun start(config: Config): VpnNode = RealVpnNode.start(config)
+    protected open suspend fun start(config: Config, protector: SocketProtector): VpnNode =
+        RealVpnNode.start(config, protector)
+
+    /** Has a socket send by this network and no other. Tests do not. */
+    protected open fun bind(socket: Int, network: Network) {
+        ParcelFileDescriptor.fromFd(socket).use { network.bindSocket(it.fileDescriptor) }
+    }
 
     /** Describes an interface to the system. Tests have another. */
     protected open fun tunBuilder(): TunBuilder = VpnTunBuilder(Builder())
@@ -91,24 +111,55 @@ public abstract class ZtVpnService : VpnService() {
         stopSelf()
     }
 
-    /** Runs a node until it, or this, is ended. */
+    /** Takes part until the node, or this, is ended. */
     private suspend fun takePart() {
         try {
-            val (network, node) = network() to start(config())
-            try {
-                coroutineScope {
-                    // It has to listen before anything can happen.
-                    launch(start = CoroutineStart.UNDISPATCHED) { follow(node, network) }
-                    node.join(network)
+            val request = networkRequest()
+            val connectivity = MutableStateFlow<Connectivity?>(null)
+            ConnectivityMonitor(this, request) { connectivity.value = it }.use { monitor ->
+                monitor.start()
+                // Without a network it may go by, there is no socket for a node to start with.
+                if (request != null) connectivity.first { it?.network != null }
+                run(connectivity) { socket ->
+                    val network = connectivity.value?.network
+                    if (request != null && network != null) bind(socket, network)
+                    protect(socket) && (request == null || network != null)
                 }
-            } finally {
-                withContext(NonCancellable) { node.stop() }
             }
-        } catch (problem: kotlinx.coroutines.CancellationException) {
+        } catch (problem: CancellationException) {
             throw problem
         } catch (problem: Exception) {
             onProblem(problem)
             stopSelf()
+        }
+    }
+
+    /** Runs a node until it, or this, is ended. */
+    private suspend fun run(connectivity: StateFlow<Connectivity?>, protector: SocketProtector) {
+        val before = connectivity.value
+        val (network, node) = network() to start(config(), protector)
+        try {
+            coroutineScope {
+                // It has to listen before anything can happen.
+                val following = launch(start = CoroutineStart.UNDISPATCHED) { follow(node, network) }
+                val telling = launch { tell(node, before, connectivity.filterNotNull()) }
+                node.join(network)
+                following.join()
+                telling.cancel()
+            }
+        } finally {
+            withContext(NonCancellable) { node.stop() }
+        }
+    }
+
+    /** Tells a node of the network under the VPN, where that is not as it was when the node started. */
+    private suspend fun tell(node: VpnNode, before: Connectivity?, connectivity: Flow<Connectivity>) {
+        var known = before
+        connectivity.collect { state ->
+            node.setConditions(Conditions(state.metered, state.expensive, offline = state.network == null))
+            val isElsewhere = known?.let { it.network != state.network || it.links != state.links }
+            if (isElsewhere == true) node.networkChanged()
+            known = state
         }
     }
 

@@ -2,15 +2,19 @@ package org.libzt.android
 
 import android.app.PendingIntent
 import android.content.Intent
+import android.net.Network
+import android.net.NetworkRequest
 import android.os.ParcelFileDescriptor
 import java.io.File
 import java.net.InetAddress
 import kotlinx.coroutines.flow.Flow
 import kotlinx.coroutines.flow.MutableSharedFlow
+import org.libzt.Conditions
 import org.libzt.Config
 import org.libzt.NetworkId
 import org.libzt.NodeEvent
 import org.libzt.Profile
+import org.libzt.SocketProtector
 import org.libzt.TunPlan
 
 val NETWORK: NetworkId = NetworkId.parse("8056c2e21c000001")
@@ -39,10 +43,11 @@ class FakeTunBuilder(private val agrees: Boolean) : TunBuilder {
     }
 }
 
-class FakeNode : VpnNode {
+class FakeNode(val protector: SocketProtector) : VpnNode {
     private val news = MutableSharedFlow<NodeEvent>(extraBufferCapacity = 16)
     val joined = mutableListOf<NetworkId>()
     val attached = mutableListOf<Int>()
+    val told = mutableListOf<String>()
     var isStopped = false
 
     override val events: Flow<NodeEvent> get() = news
@@ -54,6 +59,15 @@ class FakeNode : VpnNode {
 
     override suspend fun attach(network: NetworkId, descriptor: Int) {
         attached += descriptor
+    }
+
+    override suspend fun setConditions(conditions: Conditions) {
+        val (metered, expensive, offline) = conditions
+        told += "metered $metered, expensive $expensive, offline $offline"
+    }
+
+    override suspend fun networkChanged() {
+        told += "another network"
     }
 
     override suspend fun stop() {
@@ -68,19 +82,30 @@ class TestService : ZtVpnService() {
     val nodes = mutableListOf<FakeNode>()
     val builders = mutableListOf<FakeTunBuilder>()
     val problems = mutableListOf<Exception>()
+    val protected = mutableListOf<Int>()
+    val bound = mutableListOf<Pair<Int, Network>>()
     var userAgrees = true
     var chosen: Applications = Applications.All
+    var request: NetworkRequest? = null
 
     override suspend fun network() = NETWORK
     override suspend fun config() = Config(home = filesDir.path, profile = Profile.PHONE)
     override fun applications() = chosen
+    override fun networkRequest() = request
+    override fun protect(socket: Int) = userAgrees && protected.add(socket)
     override fun prepare(builder: TunBuilder, plan: TunPlan) = builder.session("lab")
 
     override fun onProblem(problem: Exception) {
         problems += problem
     }
 
-    override suspend fun start(config: Config): VpnNode = FakeNode().also { nodes += it }
+    override suspend fun start(config: Config, protector: SocketProtector): VpnNode =
+        FakeNode(protector).also { nodes += it }
+
+    override fun bind(socket: Int, network: Network) {
+        bound += socket to network
+    }
+
     override fun tunBuilder(): TunBuilder = FakeTunBuilder(userAgrees).also { builders += it }
 
     fun command(action: String?) = onStartCommand(action?.let { Intent(it) }, 0, 1)

@@ -1,0 +1,35 @@
+package org.libzt
+
+/** Keeps the packets of a node itself out of virtual networks, as a VPN has to: `VpnService.protect`. */
+public fun interface SocketProtector {
+    /**
+     * Prepares the socket with this descriptor before the node uses it, and returns whether that was
+     * done. If not, or if it throws, the socket is closed and never used.
+     *
+     * A thread of the library calls it, for every socket: at the start, and later when some are opened
+     * anew. It should not take long, and must not call the node.
+     */
+    public fun protect(socket: Int): Boolean
+}
+
+/** A protector as the library calls it, which no exception may reach. */
+internal class NativeSocketProtector(private val protector: SocketProtector) : NativeProtector {
+    /** What the protector has thrown last. */
+    @Volatile
+    private var problem: Throwable? = null
+
+    override fun protect(fd: Int): Boolean = try {
+        protector.protect(fd)
+    } catch (thrown: Throwable) {
+        problem = thrown
+        false
+    }
+
+    /** Runs [action]; if that fails after the protector has thrown something, says so. */
+    suspend fun <T> blamed(action: suspend () -> T): T = try {
+        action()
+    } catch (failure: ZtException) {
+        problem?.let { failure.initCause(it) }
+        throw failure
+    }
+}
