@@ -612,8 +612,12 @@ pub const PROBES_PER_SECOND: u32 = 64;
 /// See [`PROBES_PER_SECOND`].
 pub const PROBES_AT_ONCE: u32 = 256;
 
-/// How often in a row an address that a root named is probed.
-pub const PROBES_PER_LEAD_MAX: u32 = 3;
+/// How often in a row an address is probed by the word of roots, and how often by that of peers.
+pub const PROBES_PER_ADDRESS_MAX: u32 = 3;
+
+/// How many addresses are remembered that were probed lately: all that
+/// [`PROBES_PER_SECOND`] lets be probed until they may be anew. More are passed over.
+pub const PROBED_ADDRESSES_MAX: usize = 2_048;
 
 /// How many addresses that others named are remembered of a peer, to say what came of them.
 pub const LEADS_PER_PEER_MAX: usize = 16;

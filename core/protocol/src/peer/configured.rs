@@ -54,7 +54,7 @@ impl Peers {
             return;
         }
         for remote in usable {
-            peer.leads.add(ctx.now, Path::from_all(remote), NamedBy::User);
+            peer.leads.add(ctx.now, Path::from_all(remote), NamedBy::User, 1);
             hello::greet(ctx, roots, address, remote);
         }
     }

@@ -72,6 +72,12 @@ impl Budget {
         Self { each, at_once: each.saturating_mul(at_once), repaid: Instant::ZERO }
     }
 
+    /// Returns whether there is nothing left to spend.
+    #[must_use]
+    pub fn is_spent(mut self, now: Instant) -> bool {
+        !self.spend(now)
+    }
+
     /// Returns whether there is something left to spend, and spends it.
     pub fn spend(&mut self, now: Instant) -> bool {
         let repaid = self.repaid.max(now) + self.each;

@@ -6,7 +6,7 @@
 //! - `hello`: getting to know each other,
 //! - `answer`: ECHO and WHOIS,
 //! - `punch`: addresses peers and roots name, and those this node names,
-//! - `leads`: what came of trying them,
+//! - `leads`: what came of trying them, `probed`: how often an address is tried at all,
 //! - `configured`: what the user says about physical addresses,
 //! - [`explain`]: why a peer is reached the way it is,
 //! - `introduce`: RENDEZVOUS between peers this node relays for,
@@ -38,6 +38,7 @@ mod keepalive;
 mod leads;
 pub mod path;
 mod pinning;
+mod probed;
 mod punch;
 mod record;
 mod registration;
@@ -77,6 +78,7 @@ use crate::peer::introduce::Introductions;
 use crate::peer::keepalive::Schedule;
 use crate::peer::leads::{Leads, Retries};
 use crate::peer::path::{Arrival, Paths};
+use crate::peer::probed::Probed;
 use crate::peer::record::save;
 use crate::peer::registration::Registration;
 use crate::peer::reliance::{Evidence, Watches};
@@ -214,6 +216,7 @@ pub struct Peers {
     strangers: Strangers,
     answers: Budget,
     probes: Budget,
+    probed: Probed,
     is_online: bool,
     conditions: Conditions,
     /// Whether the user wants little to be sent.
@@ -244,6 +247,7 @@ impl Peers {
             strangers: Strangers::new(),
             answers: Budget::new(ANSWERS_PER_SECOND, ANSWERS_AT_ONCE),
             probes: Budget::new(PROBES_PER_SECOND, PROBES_AT_ONCE),
+            probed: Probed::new(),
             is_online: false,
             conditions: Conditions { metered: false, expensive: false, offline: false },
             low_bandwidth: false,
