@@ -3,6 +3,7 @@
 use zt_protocol::event::Event;
 use zt_protocol::node::TcpRelayUse;
 use zt_protocol::status::{Reason, TcpRelayStatus};
+use zt_protocol::verb::Verb;
 use zt_tests::sim::durations::{minutes, secs};
 use zt_tests::sim::{Access, NodeId, PORT_RESTRICTED_CONE, Route, World};
 
@@ -115,6 +116,28 @@ fn a_lost_connection_is_made_again() {
         assert!(answered >= 19, "{answered} in 20 s");
     }
     assert!(scene.world.is_online(alice));
+}
+
+/// Nothing sent there by UDP would be taken in, and where a user forces everything through the relay,
+/// peers need not know where its machine is.
+#[test]
+fn who_always_uses_the_relay_tells_nobody_its_own_addresses() {
+    for (seed, usage) in [(915, TcpRelayUse::Always), (916, TcpRelayUse::Fallback)] {
+        let mut scene = scene(seed, usage);
+        let (alice, bob) = (scene.alice, scene.bob);
+        if usage == TcpRelayUse::Always {
+            scene.world.block_udp(alice);
+        }
+        scene.world.start_recording();
+        scene.world.ping_every(secs(1), alice, bob);
+        scene.world.run_for(minutes(5));
+
+        let said = scene.world.packets(alice, bob);
+        let is_push = |verb: u8| verb == Verb::PushDirectPaths as u8;
+        let pushes = said.iter().filter(|(_, packet)| is_push(packet.verb)).count();
+        assert!(said.len() > 200, "{}", said.len());
+        assert_eq!(pushes == 0, usage == TcpRelayUse::Always, "{usage:?}: {pushes}");
+    }
 }
 
 /// A device that wakes has heard nobody for an hour. That says nothing about UDP.

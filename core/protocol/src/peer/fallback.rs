@@ -105,6 +105,11 @@ impl Fallback {
         Self { usage: TcpRelayUse::Never, phase: Phase::Standby, due: Instant::FAR_FUTURE }
     }
 
+    /// Returns whether what is sent here by UDP is taken in, so that it is worth saying where to.
+    pub(super) fn takes_udp(&self) -> bool {
+        self.usage != TcpRelayUse::Always
+    }
+
     /// Returns when it is due to be looked at.
     pub(super) fn poll_timeout(&self) -> Option<Instant> {
         let is_waiting = matches!(self.phase, Phase::Standby | Phase::Draining);

@@ -158,6 +158,9 @@ impl Peers {
             return;
         }
         peer.told = Some(ctx.now);
+        if !self.fallback.takes_udp() {
+            return;
+        }
         // Foretold addresses before those seen: behind the translator in question, nobody but who
         // saw one of these can use it, and others try only so many.
         let foretold = surface.foretold(ctx.now);
