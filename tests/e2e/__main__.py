@@ -9,6 +9,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+import flood
 import moving
 import port_mapping
 import scenarios
@@ -19,4 +20,4 @@ from running import run  # noqa: E402, of interop, which `world` leads to
 LOGS = Path(__file__).resolve().parents[2] / "target" / "e2e"
 
 if __name__ == "__main__":
-    sys.exit(run(__doc__, [*scenarios.ALL, *port_mapping.ALL, *moving.ALL], World, LOGS, needs_zt=True))
+    sys.exit(run(__doc__, [*scenarios.ALL, *port_mapping.ALL, *moving.ALL, *flood.ALL], World, LOGS, needs_zt=True))

@@ -136,6 +136,19 @@ class Internet:
         """Adds a host that is not near to anybody."""
         return self._add("server", SERVER.rsplit(".", 1)[0], SERVER_V6[:-2])
 
+    def block_udp(self, a: Host, b: Host) -> None:
+        """Drops whatever `a` and `b` send to each other by UDP."""
+        drops = "\n".join(f"{ip} saddr {x} {ip} daddr {y} meta l4proto udp drop"
+                          for ip, x, y in (("ip", a.ip, b.ip), ("ip", b.ip, a.ip), ("ip6", a.ip6, b.ip6),
+                                           ("ip6", b.ip6, a.ip6)))
+        run("ip", "netns", "exec", self._router, "nft", "-f", "-", stdin=f"""
+            table inet blocked {{
+                chain forward {{
+                    type filter hook forward priority filter
+                    {drops}
+                }}
+            }}""")
+
     def close(self) -> None:
         """Removes every namespace that was made, and all that is in it."""
         for namespace in reversed(self._namespaces):

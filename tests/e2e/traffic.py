@@ -4,6 +4,9 @@
     python traffic.py ask IP PORT          connects, and says as whom: {"event": "seen", "as": ADDRESS}
     python traffic.py talk IP PORT         sends a line every 50 ms on one connection; says the longest wait for an
                                            answer so far about twice a second: {"event": "talking", "wait": SECONDS}
+    python traffic.py drain IP PORT        takes what is poured, and says ten times a second how much that is so far:
+                                           {"event": "drained", "bytes": N, "at": SECONDS}
+    python traffic.py pour IP PORT         sends as fast as it can on one connection
     python traffic.py listen PATH          listens on a Unix socket
 """
 from __future__ import annotations
@@ -17,6 +20,8 @@ from typing import Any
 
 PATIENCE = 3
 TALK_EVERY = 0.05
+DRAINED_EVERY = 0.1
+CHUNK = 1 << 20
 
 
 def say(event: str, **fields: Any) -> None:
@@ -71,6 +76,26 @@ def talk(ip: str, port: int) -> None:
         say("broken", why=str(error))
 
 
+def drain(ip: str, port: int) -> None:
+    with socket.create_server((ip, port)) as server:
+        say("listening", ip=ip)
+        client, _ = server.accept()
+    buffer, drained, said = bytearray(CHUNK), 0, 0.0
+    with client:
+        while got := client.recv_into(buffer):
+            drained += got
+            if time.monotonic() - said > DRAINED_EVERY:
+                said = time.monotonic()
+                say("drained", bytes=drained, at=said)
+
+
+def pour(ip: str, port: int) -> None:
+    chunk = bytes(CHUNK)
+    with socket.create_connection((ip, port), timeout=30) as connection:
+        while True:
+            connection.sendall(chunk)
+
+
 def listen(path: str) -> None:
     with socket.socket(socket.AF_UNIX) as server:
         server.bind(path)
@@ -85,7 +110,7 @@ def main() -> None:
     if what == "listen":
         listen(where)
     else:
-        {"serve": serve, "ask": ask, "talk": talk}[what](where, int(ports[0]))
+        {"serve": serve, "ask": ask, "talk": talk, "drain": drain, "pour": pour}[what](where, int(ports[0]))
 
 
 if __name__ == "__main__":
