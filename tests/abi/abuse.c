@@ -293,6 +293,109 @@ static void sixty_four_threads(zt_node node) {
         pthread_join(threads[i], NULL);
 }
 
+/* A node that ends while sixty-four threads use it in every way there is. */
+struct crowd {
+    zt_node node;
+    /* Which of them a thread is. */
+    int number;
+};
+
+/* Says whether the node is there; ends the program if a result is none that may come meanwhile. */
+static int goes_on(zt_result result) {
+    switch (result) {
+    case ZT_OK:
+    case ZT_ERROR_TIMEOUT:
+    case ZT_ERROR_WOULD_BLOCK:
+    case ZT_ERROR_NOT_JOINED:
+    case ZT_ERROR_NOT_PACKETS:
+        return 1;
+    case ZT_ERROR_STOPPED:
+    case ZT_ERROR_INVALID_HANDLE:
+        return 0;
+    default:
+        CHECK(result);
+        return 0;
+    }
+}
+
+/* Calls back for what it is called for, until that has ended. */
+static void look_around(void *user_data, const uint8_t *packet, size_t len) {
+    zt_status status;
+    status.struct_size = sizeof status;
+    (void)packet, (void)len;
+    goes_on(zt_node_status(*(zt_node *)user_data, &status));
+}
+
+/* Opens the packets of a network, passes some both ways and closes them, again and again. */
+static int exchange(struct crowd *me, uint64_t network) {
+    zt_packets packets;
+    uint8_t packet[100] = {0x45}, out[10240];
+    size_t len;
+    zt_result result = zt_network_packets_open(me->node, network, ZT_MODE_L3, &packets);
+    if (result != ZT_OK)
+        return goes_on(result);
+    if (me->number % 2 == 0)
+        goes_on(zt_network_packets_callback(packets, look_around, &me->node));
+    for (int i = 0; i < 10; i++) {
+        goes_on(zt_network_packet_in(packets, packet, sizeof packet));
+        goes_on(zt_network_packet_out(packets, 1, out, sizeof out, &len));
+    }
+    CHECK(zt_packets_close(packets));
+    return 1;
+}
+
+static void *one_of_many(void *argument) {
+    struct crowd *me = (struct crowd *)argument;
+    uint64_t network = ELSEWHERE + (uint64_t)(me->number % 4), address;
+    zt_event event;
+    zt_peer peers[4];
+    size_t count;
+    int fd, goes = 1;
+    event.struct_size = sizeof event;
+    while (goes) {
+        switch (me->number % 7) {
+        case 0:
+            goes = goes_on(zt_node_next_event(me->node, -1, &event));
+            break;
+        case 1:
+        case 2:
+            goes = exchange(me, network);
+            break;
+        case 3:
+            goes = goes_on(zt_network_join(me->node, network, NULL));
+            break;
+        case 4:
+            goes = goes_on(zt_network_leave(me->node, network));
+            break;
+        case 5:
+            goes = goes_on(zt_peer_list(me->node, peers, 4, &count)) && goes_on(zt_node_address(me->node, &address));
+            break;
+        default:
+            goes = goes_on(zt_node_event_fd(me->node, &fd));
+            if (goes)
+                close(fd);
+        }
+    }
+    /* Half of them stop it once more, half of them free it, one of which is the first. */
+    goes_on(me->number % 2 ? zt_node_stop(me->node) : zt_node_free(me->node));
+    return NULL;
+}
+
+static void a_crowd_at_the_end(struct world *world) {
+    zt_node node = world_node(world, "waiting", 0, NULL, "127.0.0.1:0");
+    pthread_t threads[64];
+    struct crowd crowd[64];
+    for (int i = 0; i < 64; i++) {
+        crowd[i] = (struct crowd){node, i};
+        pthread_create(&threads[i], NULL, one_of_many, &crowd[i]);
+    }
+    usleep(300000);
+    EXPECT(zt_node_stop(node), ZT_OK);
+    for (int i = 0; i < 64; i++)
+        pthread_join(threads[i], NULL);
+    EXPECT(zt_node_free(node), ZT_ERROR_INVALID_HANDLE);
+}
+
 static size_t open_descriptors(void) {
     size_t count = 0;
     for (int fd = 0; fd < 1024; fd++)
@@ -335,6 +438,7 @@ int main(int argc, char **argv) {
     free_while_waiting(&world);
     callbacks_that_call_back(&world);
     sixty_four_threads(node);
+    a_crowd_at_the_end(&world);
     start_and_stop(&world, cycles);
     zt_log_record record;
     record.struct_size = sizeof record;
