@@ -49,20 +49,20 @@ static inline zt_node world_node(const struct world *world, const char *name, ui
     return node;
 }
 
-/* Starts the root and the controller. The root's port is any number that happens to be free: whoever
- * starts two worlds at once gives each its own. */
-static inline void world_start(struct world *world, const char *dir, uint16_t port) {
+/* Starts the root, at an address of this machine, and the controller. */
+static inline void world_start_at(struct world *world, const char *dir, const char *ip, uint16_t port) {
     memset(world, 0, sizeof *world);
     snprintf(world->dir, sizeof world->dir, "%s", dir);
     mkdir(dir, 0700);
 
-    char identity[ZT_SECRET_IDENTITY_LEN], endpoint[ZT_ENDPOINT_LEN];
+    char identity[ZT_SECRET_IDENTITY_LEN], endpoint[ZT_ENDPOINT_LEN], any[ZT_ENDPOINT_LEN];
     CHECK(zt_identity_generate(identity, sizeof identity));
-    snprintf(endpoint, sizeof endpoint, "127.0.0.1:%u", port);
+    snprintf(endpoint, sizeof endpoint, "%s:%u", ip, port);
+    snprintf(any, sizeof any, "%s:0", ip);
     CHECK(zt_planet_make(1, identity, endpoint, world->planet, sizeof world->planet, &world->planet_len));
     world->root = world_node(world, "root", 0, identity, endpoint);
 
-    world->controller = world_node(world, "controller", ZT_CONFIG_CONTROLLER, NULL, "127.0.0.1:0");
+    world->controller = world_node(world, "controller", ZT_CONFIG_CONTROLLER, NULL, any);
     const char *pool = "10.1.0.1-10.1.0.99";
     zt_hosted_route route = {{4, 24, {10, 1, 0, 0}}, {0, 0, {0}}};
     zt_hosted_network network;
@@ -74,6 +74,12 @@ static inline void world_start(struct world *world, const char *dir, uint16_t po
     network.routes = &route;
     network.route_count = 1;
     CHECK(zt_hosted_create(world->controller, &network, &world->network));
+}
+
+/* Starts them on the loopback interface. The root's port is any number that happens to be free: whoever
+ * starts two worlds at once gives each its own. */
+static inline void world_start(struct world *world, const char *dir, uint16_t port) {
+    world_start_at(world, dir, "127.0.0.1", port);
 }
 
 /* Joins the world's network and waits until it is there; writes the member's address on it. */
