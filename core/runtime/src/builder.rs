@@ -334,6 +334,7 @@ impl Builder {
             mapping: mapping.as_ref().map(Mapping::watch),
             running,
             settings: tokio::sync::Mutex::default(),
+            runtime: tokio::runtime::Handle::current(),
         };
 
         let clock = Clock::start();

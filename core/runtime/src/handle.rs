@@ -54,6 +54,8 @@ pub(crate) struct Shared {
     pub(crate) running: watch::Receiver<()>,
     /// Held from when settings are read or written until the driver has taken them in.
     pub(crate) settings: tokio::sync::Mutex<()>,
+    /// Where the node runs: who asks may be on a thread of another runtime, or of none.
+    pub(crate) runtime: tokio::runtime::Handle,
 }
 
 impl Handle {
@@ -506,7 +508,7 @@ impl Handle {
         ask: impl FnOnce(&Records) -> Result<T, E> + Send + 'static,
     ) -> Result<T, E> {
         let records = Arc::clone(&self.shared.records);
-        let asked = tokio::task::spawn_blocking(move || ask(&records)).await;
+        let asked = self.shared.runtime.spawn_blocking(move || ask(&records)).await;
         asked.unwrap_or_else(|_| Err(RequestError::Stopped.into()))
     }
 
