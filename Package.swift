@@ -10,6 +10,10 @@ import PackageDescription
     let library = Target.binaryTarget(name: "CZT", path: "target/swift/CZT.xcframework")
 #endif
 
+// Of Apple's frameworks, what is used of them, so that the code that needs them is compiled and tested without; see
+// `tests/swift`.
+let standIns = Context.environment["LIBZT_STAND_INS"] != nil ? ["Network", "NetworkExtension", "Security"] : []
+
 let package = Package(
     name: "libzt",
     platforms: [.iOS(.v16), .macOS(.v13)],
@@ -20,13 +24,27 @@ let package = Package(
     targets: [
         library,
         .target(name: "LibZT", dependencies: ["CZT"], path: "bindings/swift/Sources/LibZT"),
-        .target(name: "LibZTTunnel", dependencies: ["LibZT"], path: "bindings/swift/Sources/LibZTTunnel"),
-        .testTarget(name: "LibZTTests", dependencies: ["LibZT"], path: "bindings/swift/Tests/LibZTTests"),
+        .target(
+            name: "LibZTTunnel",
+            dependencies: ["LibZT"] + standIns.map { .byName(name: $0) },
+            path: "bindings/swift/Sources/LibZTTunnel"
+        ),
+        .executableTarget(name: "FirstProgram", dependencies: ["LibZT"], path: "bindings/swift/Tests/FirstProgram"),
+        .target(name: "Lab", dependencies: ["LibZT"], path: "bindings/swift/Tests/Lab"),
+        .testTarget(name: "LibZTTests", dependencies: ["Lab"], path: "bindings/swift/Tests/LibZTTests"),
         .testTarget(
             name: "LibZTTunnelTests",
-            dependencies: ["LibZTTunnel"],
-            path: "bindings/swift/Tests/LibZTTunnelTests"
+            dependencies: ["Lab", "LibZTTunnel"],
+            path: "bindings/swift/Tests/LibZTTunnelTests",
+            swiftSettings: standIns.isEmpty ? [] : [.define("STAND_INS")]
         ),
     ],
     swiftLanguageModes: [.v6]
 )
+
+for name in standIns {
+    // As Apple's headers, they promise nothing about threads.
+    package.targets.append(
+        .target(
+            name: name, path: "bindings/swift/Tests/StandIns/\(name)", swiftSettings: [.swiftLanguageMode(.v5)]))
+}

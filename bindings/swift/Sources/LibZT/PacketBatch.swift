@@ -78,20 +78,18 @@ extension PacketBatch {
     func pass(into handle: zt_packets, from first: Int) -> Result<Int, ZTError> {
         let start = lengths.prefix(first).reduce(0) { $0 + Int($1) }
         var taken = 0
-        let result = slab.withUnsafeBufferPointer { slab in
-            lengths.withUnsafeBufferPointer { lengths in
+        let result = slab[start..<used].withUnsafeBufferPointer { slab in
+            lengths[first..<count].withUnsafeBufferPointer { lengths in
                 zt_network_packets_in(
-                    handle, slab.baseAddress.map { $0 + start }, used - start, lengths.baseAddress.map { $0 + first },
-                    count - first, &taken
-                )
+                    handle, slab.baseAddress, slab.count, lengths.baseAddress, lengths.count, &taken)
             }
         }
         if let error = ZTError(result: result) { return .failure(error) }
         return .success(taken)
     }
 
-    /// Replaces the packets by those there are in a queue, as many as there is room for.
-    mutating func take(from handle: zt_packets) -> Result<Void, ZTError> {
+    /// Replaces the packets by those there are in a queue, as many as there is room for. Returns why there are none.
+    mutating func take(from handle: zt_packets) -> ZTError? {
         if slab.count < Self.roomBytes {
             slab.append(contentsOf: repeatElement(0, count: Self.roomBytes - slab.count))
         }
@@ -106,9 +104,9 @@ extension PacketBatch {
             }
         }
         removeAll()
-        if let error = ZTError(result: result) { return .failure(error) }
+        if let error = ZTError(result: result) { return error }
         count = taken
         used = lengths.prefix(taken).reduce(0) { $0 + Int($1) }
-        return .success(())
+        return nil
     }
 }

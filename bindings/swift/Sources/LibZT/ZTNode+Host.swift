@@ -28,4 +28,11 @@ extension ZTNode {
     public func bindToInterface(_ name: String?) async throws(ZTError) {
         try await ask { try await $0.bindToInterface(name: name) }
     }
+
+    /// Has `protector` look at every socket from here on, those there are included.
+    ///
+    /// - Throws: `ZTError` of `Code.notPermitted` if it refused one that was in use, which is closed.
+    public func setProtector(_ protector: any SocketProtector) async throws(ZTError) {
+        try await ask { try await $0.setProtector(protector: protector) }
+    }
 }

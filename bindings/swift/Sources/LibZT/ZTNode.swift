@@ -34,9 +34,11 @@ public actor ZTNode {
     // MARK: Start and stop
 
     /// Starts a node. One without an identity makes one, which takes a second or two.
-    public static func start(_ config: Config) async throws(ZTError) -> ZTNode {
+    ///
+    /// - Parameter hooks: what it asks its host while it runs: to keep its sockets out of a VPN, for instance.
+    public static func start(_ config: Config, hooks: Hooks = Hooks()) async throws(ZTError) -> ZTNode {
         do {
-            let native = try await NativeNode.start(config: config)
+            let native = try await NativeNode.startWith(config: config, hooks: hooks)
             let node = ZTNode(native)
             await node.read(native)
             return node

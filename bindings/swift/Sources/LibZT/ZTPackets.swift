@@ -51,9 +51,9 @@ public final class ZTPackets: Sendable {
     public func receive(into batch: inout PacketBatch) async throws {
         while true {
             switch batch.take(from: native.cHandle()) {
-            case .success: return
-            case .failure(let error) where error.code == .timeout: try await wait { try await native.readable() }
-            case .failure(let error): throw error
+            case nil: return
+            case let error? where error.code == .timeout: try await wait { try await native.readable() }
+            case let error?: throw error
             }
         }
     }

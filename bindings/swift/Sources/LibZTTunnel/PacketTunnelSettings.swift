@@ -30,11 +30,13 @@
             let onLink = own.map(\.network).map {
                 NEIPv4Route(destinationAddress: $0.address, subnetMask: subnetMask(bits: $0.bits))
             }
-            settings.includedRoutes = onLink + routes.map {
-                let route = NEIPv4Route(destinationAddress: $0.target, subnetMask: subnetMask(bits: $0.bits))
-                route.gatewayAddress = $0.via
-                return route
-            }
+            settings.includedRoutes =
+                onLink
+                + routes.map {
+                    let route = NEIPv4Route(destinationAddress: $0.target, subnetMask: subnetMask(bits: $0.bits))
+                    route.gatewayAddress = $0.via
+                    return route
+                }
             return settings
         }
 
@@ -46,11 +48,14 @@
             let onLink = own.map(\.network).map {
                 NEIPv6Route(destinationAddress: $0.address, networkPrefixLength: NSNumber(value: $0.bits))
             }
-            settings.includedRoutes = onLink + routes.map {
-                let route = NEIPv6Route(destinationAddress: $0.target, networkPrefixLength: NSNumber(value: $0.bits))
-                route.gatewayAddress = $0.via
-                return route
-            }
+            settings.includedRoutes =
+                onLink
+                + routes.map {
+                    let route = NEIPv6Route(
+                        destinationAddress: $0.target, networkPrefixLength: NSNumber(value: $0.bits))
+                    route.gatewayAddress = $0.via
+                    return route
+                }
             return settings
         }
     }

@@ -5,7 +5,7 @@
 
     /// Tells when the network under the tunnel changes, so that the node looks for its peers anew at once and not
     /// when it misses them.
-    struct PathMonitor: Sendable {
+    enum PathMonitor {
         /// What is known of the network, as far as a node can notice.
         struct State: Equatable, Sendable {
             var conditions: Conditions
@@ -14,8 +14,22 @@
             var gateways: [String]
         }
 
-        /// What there is, first how it is and then each time it is something else, until the task is cancelled.
-        static func states() -> AsyncStream<State> {
+        /// Tells `tunnel` of it until the task is cancelled or the tunnel has ended.
+        static func follow(_ tunnel: Tunnel) async {
+            var last: State?
+            for await state in states() where state != last {
+                let isElsewhere = last.map { state.isElsewhere(than: $0) } ?? false
+                last = state
+                do {
+                    try await tunnel.conditionsChanged(state.conditions, networkChanged: isElsewhere)
+                } catch {
+                    return
+                }
+            }
+        }
+
+        /// How things are, and how they are then.
+        private static func states() -> AsyncStream<State> {
             AsyncStream { continuation in
                 let monitor = NWPathMonitor()
                 monitor.pathUpdateHandler = { path in continuation.yield(State(path)) }

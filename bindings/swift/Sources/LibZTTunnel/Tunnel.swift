@@ -14,25 +14,24 @@ protocol TunnelHost: Sendable {
     func read() async -> [Data]
 
     /// Gives packets to the system.
-    func write(_ packets: [Data]) async
+    func write(_ packets: [Data])
 
     /// Tells of what has happened.
-    func heard(_ event: NodeEvent) async
+    func heard(_ event: NodeEvent)
 
     /// Tells that the tunnel has ended by itself.
-    func ended(_ problem: any Error) async
+    func ended(_ problem: any Error)
 }
 
 /// A node that is a member of one network, and an interface that is as the network wants it.
 actor Tunnel {
     private let node: ZTNode
-    private let network: ZTNetwork
+    nonisolated let network: ZTNetwork
     private let host: any TunnelHost
     private var following: Task<Void, Never>?
     private var bridging: Task<Void, Never>?
     private var attached: Int32?
     private var established: (plan: TunPlan, defaultRoutes: Bool)?
-    private var isOnline = false
 
     private init(_ node: ZTNode, _ network: ZTNetwork, _ host: any TunnelHost) {
         self.node = node
@@ -40,23 +39,27 @@ actor Tunnel {
         self.host = host
     }
 
+    /// Which network to be a member of.
+    struct Membership: Sendable {
+        var network: NetworkId
+        /// That of the controller, if it is known.
+        var fingerprint: String?
+        /// What the user allows the network; what was allowed last if `nil`.
+        var settings: NetworkSettings?
+        /// How long the controller may take to admit this node.
+        var patience: Duration
+    }
+
     /// Starts a node, joins a network, and waits until the interface is there.
-    ///
-    /// - Parameter patience: how long the controller may take to admit this node.
-    static func start(
-        _ config: Config,
-        network: NetworkId,
-        fingerprint: String?,
-        host: any TunnelHost,
-        patience: Duration
-    ) async throws -> Tunnel {
+    static func start(_ config: Config, _ membership: Membership, host: any TunnelHost) async throws -> Tunnel {
         let node = try await ZTNode.start(config)
         do {
             let events = await node.events()
-            let joined = try await node.join(network, fingerprint: fingerprint)
+            let joined = try await node.join(membership.network, fingerprint: membership.fingerprint)
+            if let settings = membership.settings { try await joined.setSettings(settings) }
             let tunnel = Tunnel(node, joined, host)
-            _ = try await joined.configured(within: patience)
-            try await tunnel.carryOut(try await joined.plan())
+            _ = try await joined.configured(within: membership.patience)
+            try await tunnel.carryOut()
             await tunnel.follow(events)
             return tunnel
         } catch {
@@ -102,7 +105,8 @@ actor Tunnel {
                 do {
                     try await self?.handle(event)
                 } catch {
-                    await self?.host.ended(error)
+                    // Who stops it knows that it ends.
+                    if !Task.isCancelled { self?.host.ended(error) }
                     return
                 }
             }
@@ -111,22 +115,21 @@ actor Tunnel {
 
     private func handle(_ event: NodeEvent) async throws {
         switch event {
-        case .plan(network.id, let plan, _):
-            try await carryOut(plan)
-        case .online(let isOnline):
-            self.isOnline = isOnline
-            if let plan = established?.plan { try await carryOut(plan) }
+        case .plan(network.id, _, _), .online:
+            try await carryOut()
         case .interfaceLost(network.id):
-            attached = nil
-            if let plan = established?.plan { try await carryOut(plan) }
+            if host.descriptor() == attached { throw ZTError(.interface, "the system has closed the interface") }
+            try await attach()
         default:
             break
         }
-        await host.heard(event)
+        host.heard(event)
     }
 
-    /// Has the interface be as the plan wants it, and its packets pass through the node.
-    private func carryOut(_ plan: TunPlan) async throws {
+    /// Has the interface be as the network wants it, and its packets pass through the node.
+    private func carryOut() async throws {
+        // What an event tells may not be so any more.
+        let plan = try await network.plan()
         // A default route that leads to nobody would cut the device off.
         let defaultRoutes = try await node.status().online && plan.routes.contains { $0.bits == 0 }
         let isNews = established.map { plan.change(from: $0.plan) != .nothing || defaultRoutes != $0.defaultRoutes }
@@ -151,7 +154,7 @@ actor Tunnel {
         bridging = Task { [host] in
             await withTaskGroup(of: Void.self) { group in
                 group.addTask {
-                    for await batch in packets { await host.write(Array(batch)) }
+                    for await batch in packets { host.write(Array(batch)) }
                 }
                 group.addTask {
                     while !Task.isCancelled {

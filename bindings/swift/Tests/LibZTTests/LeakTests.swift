@@ -1,5 +1,6 @@
 #if os(Linux)
     import Foundation
+    import Lab
     import LibZT
     import Testing
 

@@ -1,4 +1,5 @@
 import Foundation
+import Lab
 import LibZT
 import Testing
 
@@ -19,7 +20,7 @@ import Testing
             #expect(try await node.memberships() == [lab.network])
 
             try await network.leave()
-            await fails(.notJoined) { _ = try await network.status() }
+            #expect(await failure { _ = try await network.status() } == .notJoined)
             #expect(try await node.networks().isEmpty)
 
             try await lab.controller.deny(node.address, on: lab.network)
@@ -50,7 +51,7 @@ import Testing
             let node = try await lab.node("alice")
             let network = try await node.join(lab.network)
 
-            await fails(.timeout) { _ = try await network.configured(within: .milliseconds(50)) }
+            #expect(await failure { _ = try await network.configured(within: .milliseconds(50)) } == .timeout)
             let cancelled = Task { try await network.configured() }
             cancelled.cancel()
             await #expect(throws: CancellationError.self) { try await cancelled.value }
@@ -59,8 +60,8 @@ import Testing
             // Both have to be at it; they are when they listen, of which nothing is seen.
             try await Task.sleep(for: .milliseconds(200))
             try await network.leave()
-            await fails(.notJoined) { _ = try await left.value }
-            await fails(.notJoined) { _ = try await stopped.value }
+            #expect(await failure { _ = try await left.value } == .notJoined)
+            #expect(await failure { _ = try await stopped.value } == .notJoined)
         }
     }
 

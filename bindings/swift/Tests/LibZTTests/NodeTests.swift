@@ -1,4 +1,5 @@
 import Foundation
+import Lab
 import LibZT
 import Testing
 
@@ -68,23 +69,24 @@ import Testing
             let node = try await lab.node("alice")
             let unknown = try #require(NetworkId("8056c2e21c000001"))
 
-            await fails(.notJoined) { try await node.network(unknown).leave() }
-            await fails(.invalidNetwork) { try await node.join(NetworkId(7)) }
-            await fails(.invalidArgument) { try await node.join(unknown, fingerprint: "abc") }
-            await fails(.invalidDescriptor) {
-                try await node.join(unknown, port: .descriptor(fd: -1, mode: .l3, framing: .plain))
-            }
-            await fails(.notFound) { try await node.deorbit(MoonId(7)) }
-            await fails(.unknownNetwork) { try await node.allow(node.address, on: unknown) }
-            await fails(.world) { try await node.orbit(file: Data([1, 2, 3])) }
-            await fails(.invalidArgument) { _ = try NodeIdentity.read("no identity") }
-            await fails(.world) { _ = try PlanetFile.make(roots: []) }
+            #expect(await failure { try await node.network(unknown).leave() } == .notJoined)
+            #expect(await failure { try await node.join(NetworkId(7)) } == .invalidNetwork)
+            #expect(await failure { try await node.join(unknown, fingerprint: "abc") } == .invalidArgument)
+            #expect(
+                await failure {
+                    try await node.join(unknown, port: .descriptor(fd: -1, mode: .l3, framing: .plain))
+                } == .invalidDescriptor)
+            #expect(await failure { try await node.deorbit(MoonId(7)) } == .notFound)
+            #expect(await failure { try await node.allow(node.address, on: unknown) } == .unknownNetwork)
+            #expect(await failure { try await node.orbit(file: Data([1, 2, 3])) } == .world)
+            #expect(await failure { _ = try NodeIdentity.read("no identity") } == .invalidArgument)
+            #expect(await failure { _ = try PlanetFile.make(roots: []) } == .world)
             var busy = await lab.config("bob")
             busy.bind = await node.bound
-            await fails(.bind) { [busy] in _ = try await ZTNode.start(busy) }
+            #expect(await failure { [busy] in _ = try await ZTNode.start(busy) } == .bind)
             let file = await lab.config("carol")
             try Data("no directory".utf8).write(to: URL(fileURLWithPath: file.home))
-            await fails(.storage) { _ = try await ZTNode.start(file) }
+            #expect(await failure { _ = try await ZTNode.start(file) } == .storage)
             do throws(ZTError) {
                 try await node.allow(node.address, on: unknown)
             } catch {
@@ -94,9 +96,9 @@ import Testing
 
             try await node.stop()
 
-            await fails(.stopped) { _ = try await node.peers() }
-            await fails(.stopped) { try await node.join(unknown) }
-            await fails(.stopped) { _ = try await node.network(unknown).configured() }
+            #expect(await failure { _ = try await node.peers() } == .stopped)
+            #expect(await failure { try await node.join(unknown) } == .stopped)
+            #expect(await failure { _ = try await node.network(unknown).configured() } == .stopped)
         }
     }
 
@@ -125,13 +127,32 @@ import Testing
         }
     }
 
+    @Test("Sockets are shown to the host before they are used, and one it refuses is not used")
+    func protection() async throws {
+        try await Lab.run { lab in
+            let seen = Seen()
+            let node = try await ZTNode.start(await lab.config("alice"), hooks: Hooks(protector: seen))
+            #expect(seen.sockets >= 1)
+            let before = seen.sockets
+            try await node.setProtector(seen)
+            #expect(seen.sockets > before)
+            try await node.stop()
+
+            seen.refuses = true
+            let config = await lab.config("bob")
+            #expect(await failure { _ = try await ZTNode.start(config, hooks: Hooks(protector: seen)) } == .bind)
+        }
+    }
+
     @Test("Names are read as they are written, and nothing else is")
     func names() {
         #expect(NetworkId("8056C2E21C000001")?.description == "8056c2e21c000001")
         #expect(NetworkId("8056c2e21c000001")?.controller.description == "8056c2e21c")
         #expect(Mac("00:0A:ff:00:00:01")?.description == "00:0a:ff:00:00:01")
         #expect(MoonId("1")?.description == "0000000000000001")
-        for wrong in ["", "8056c2e21c00000", "8056c2e21c0000011", "8056c2e21c00000g", "-056c2e21c000001", "８056c2e21c000001"] {
+        for wrong in [
+            "", "8056c2e21c00000", "8056c2e21c0000011", "8056c2e21c00000g", "-056c2e21c000001", "８056c2e21c000001",
+        ] {
             #expect(NetworkId(wrong) == nil, "\(wrong)")
         }
         #expect(MoonId("") == nil)
@@ -148,16 +169,23 @@ import Testing
     }
 }
 
-/// Expects an error of a kind.
-func fails(
-    _ code: ZTError.Code,
-    _ body: () async throws -> Void,
-    at location: SourceLocation = #_sourceLocation
-) async {
-    do {
-        try await body()
-        Issue.record("nothing was thrown, \(code) expected", sourceLocation: location)
-    } catch {
-        #expect((error as? ZTError)?.code == code, "\(error)", sourceLocation: location)
+/// Sees sockets, and counts them.
+private final class Seen: SocketProtector, @unchecked Sendable {
+    private let lock = NSLock()
+    private var count = 0
+    private var isRefusing = false
+
+    var sockets: Int { lock.withLock { count } }
+
+    var refuses: Bool {
+        get { lock.withLock { isRefusing } }
+        set { lock.withLock { isRefusing = newValue } }
+    }
+
+    func protect(fd: Int32) -> Bool {
+        lock.withLock {
+            count += fd >= 0 ? 1 : 0
+            return !isRefusing
+        }
     }
 }

@@ -1,4 +1,5 @@
 import Foundation
+import Lab
 import LibZT
 import Testing
 
@@ -24,7 +25,8 @@ import Testing
             let (alice, aliceIp) = try await lab.member("alice")
             let (bob, bobIp) = try await lab.member("bob")
             let (toAlice, toBob) = (try await alice.packets(), try await bob.packets())
-            try await acquaint(toAlice, toBob, ipPacket(from: aliceIp, to: bobIp, length: 100))
+            let first = ipPacket(from: aliceIp, to: bobIp, length: 100)
+            #expect(await arrives(first, at: toBob) { try await toAlice.send(PacketBatch([first])) })
 
             try await pass(
                 10 * 1024 * 1024, from: toAlice, to: toBob, packet: ipPacket(from: aliceIp, to: bobIp, length: 1400))
@@ -42,8 +44,8 @@ import Testing
             let reading = Task { for await _ in closed {} }
             closed.close()
             await reading.value
-            await fails(.stopped) { try await closed.send(packet) }
-            await fails(.stopped) { _ = try closed.trySend(packet) }
+            #expect(await failure { try await closed.send(packet) } == .stopped)
+            #expect(await failure { _ = try closed.trySend(packet) } == .stopped)
 
             let first = try await network.packets()
             let second = try await network.packets()
@@ -77,32 +79,12 @@ import Testing
             let packet = ipPacket(from: aliceIp, to: bobIp, length: 100)
             let framed = [0, 0, 0, UInt8(AF_INET)] + packet
 
-            let arrived = Task { await toBob.first { batch in batch.contains(packet) } != nil }
             let descriptor = ends[0]
-            let sending = Task {
-                while !Task.isCancelled {
-                    _ = framed.withUnsafeBytes { write(descriptor, $0.baseAddress, $0.count) }
-                    try await Task.sleep(for: .milliseconds(50))
-                }
+            let comes = await arrives(packet, at: toBob) {
+                _ = framed.withUnsafeBytes { write(descriptor, $0.baseAddress, $0.count) }
             }
-            #expect(await arrived.value)
-            sending.cancel()
-            _ = await sending.result
+            #expect(comes)
         }
-    }
-
-    /// Sends until the two have found each other.
-    private func acquaint(_ sender: ZTPackets, _ receiver: ZTPackets, _ packet: Data) async throws {
-        let arrived = Task { await receiver.first { _ in true } != nil }
-        let sending = Task {
-            while !Task.isCancelled {
-                try await sender.send(PacketBatch([packet]))
-                try await Task.sleep(for: .milliseconds(50))
-            }
-        }
-        #expect(await arrived.value)
-        sending.cancel()
-        _ = await sending.result
     }
 
     /// Sends until so many bytes have arrived: packets may be lost.

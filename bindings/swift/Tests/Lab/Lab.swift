@@ -2,12 +2,12 @@ import Foundation
 import LibZT
 
 /// Long enough for a busy machine; what is waited for takes much less.
-let patience = Duration.seconds(60)
+public let patience = Duration.seconds(60)
 
 /// A root, a controller and one network of it, in this process and over loopback.
-actor Lab {
-    nonisolated let network: NetworkId
-    nonisolated let controller: ZTNode
+public actor Lab {
+    public nonisolated let network: NetworkId
+    public nonisolated let controller: ZTNode
     private let directory: URL
     private let planet: Data
     private var nodes: [ZTNode]
@@ -21,7 +21,7 @@ actor Lab {
     }
 
     /// Runs `story` in a new lab.
-    static func run(_ story: @Sendable (Lab) async throws -> Void) async throws {
+    public static func run(_ story: @Sendable (Lab) async throws -> Void) async throws {
         let lab = try await start()
         do {
             try await story(lab)
@@ -58,18 +58,18 @@ actor Lab {
     }
 
     /// How a node of this lab is started.
-    func config(_ name: String) -> Config {
+    public func config(_ name: String) -> Config {
         Self.config(directory.appendingPathComponent(name), planet: planet)
     }
 
-    func node(_ name: String) async throws -> ZTNode {
+    public func node(_ name: String) async throws -> ZTNode {
         let node = try await ZTNode.start(config(name))
         nodes.append(node)
         return node
     }
 
     /// Starts a node and has it admitted; returns its network and its address there.
-    func member(_ name: String) async throws -> (network: ZTNetwork, ip: IpAddress) {
+    public func member(_ name: String) async throws -> (network: ZTNetwork, ip: IpAddress) {
         let node = try await node(name)
         try await controller.allow(node.address, on: network)
         let joined = try await node.join(network)
@@ -84,10 +84,37 @@ actor Lab {
 }
 
 /// An IPv4 packet of `length` bytes, of protocol 253, which is for experiments.
-func ipPacket(from source: IpAddress, to destination: IpAddress, length: Int) -> Data {
+public func ipPacket(from source: IpAddress, to destination: IpAddress, length: Int) -> Data {
     let octets = { (ip: IpAddress) in ip.split(separator: ".").compactMap { UInt8($0) } }
     var packet = Data([0x45, 0, UInt8(length >> 8), UInt8(length & 0xff), 0, 0, 0, 0, 64, 253, 0, 0])
     packet += octets(source) + octets(destination)
     packet += Data(repeating: 7, count: length - packet.count)
     return packet
+}
+
+/// What kind of error is thrown; `nil` if none is, or one of another type.
+public func failure(_ body: () async throws -> Void) async -> ZTError.Code? {
+    do { try await body() } catch { return (error as? ZTError)?.code }
+    return nil
+}
+
+/// Does `send` over and over until a packet arrives. Returns whether it does.
+public func arrives(
+    _ packet: Data, at packets: ZTPackets, by send: @escaping @Sendable () async throws -> Void
+) async -> Bool {
+    let sending = Task {
+        while !Task.isCancelled {
+            try await send()
+            try await Task.sleep(for: .milliseconds(50))
+        }
+    }
+    let givingUp = Task {
+        try await Task.sleep(for: patience)
+        packets.close()
+    }
+    defer {
+        sending.cancel()
+        givingUp.cancel()
+    }
+    return await packets.first { $0.contains(packet) } != nil
 }
