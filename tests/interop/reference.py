@@ -7,6 +7,7 @@ leaves undefined (its Linux route watcher, which it never calls) come from a shi
 from __future__ import annotations
 
 import ctypes
+import fcntl
 import os
 import subprocess
 import sys
@@ -85,9 +86,16 @@ class Root(NamedTuple):
 def fetch(version: str) -> Tuple[Path, Path]:
     """The paths of the library and its shim, which are downloaded and built at the first call."""
     cache = CACHE / f"reference-{version}"
+    cache.mkdir(parents=True, exist_ok=True)
+    with (cache / ".lock").open("a") as lock:
+        # Others may want it at the same time.
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        return _fetched(version, cache)
+
+
+def _fetched(version: str, cache: Path) -> Tuple[Path, Path]:
     libraries = list(cache.glob("libzt/_libzt*.so"))
     if not libraries:
-        cache.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory() as wheel:
             subprocess.run([sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check",
                             "--no-deps", "--only-binary=:all:", "--python-version", "3.9", "--implementation", "cp",

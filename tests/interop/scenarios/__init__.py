@@ -11,7 +11,13 @@ from world import World
 
 from . import addresses, bridging, connectivity, multicast, nat, observers, revocation, rules, without_udp
 
-ALL: List[Callable[[World], Optional[str]]] = [
+Scenario = Callable[[World], Optional[str]]
+
+# The longest come first, as some are run at once.
+ALL: List[Scenario] = [
+    without_udp.tcp_relay_stands_in,
+    nat.met_wherever_translators_let_them,
+    nat.neighbours_behind_translators,
     connectivity.reference_only,
     connectivity.join_and_exchange,
     connectivity.join_and_exchange_in_suite_1,
@@ -20,9 +26,6 @@ ALL: List[Callable[[World], Optional[str]]] = [
     connectivity.all_pairs_ping,
     connectivity.cold_start_to_first_ping,
     connectivity.idle_member_is_small,
-    nat.met_wherever_translators_let_them,
-    nat.neighbours_behind_translators,
-    without_udp.tcp_relay_stands_in,
     addresses.arp_and_neighbour_discovery,
     addresses.rfc4193_without_a_question,
     addresses.sixplane_without_a_question,
@@ -33,3 +36,6 @@ ALL: List[Callable[[World], Optional[str]]] = [
     revocation.revocation_cuts_traffic,
     bridging.tap_bridged_to_a_lan,
 ]
+
+ALONE: List[Scenario] = [connectivity.cold_start_to_first_ping]
+"""Those whose measurements would suffer from others."""
