@@ -80,7 +80,7 @@ impl PacketQueue {
     }
 
     /// Ends the queue, for everybody who waits as well. The network stays joined.
-    pub fn close(&self) {
+    pub fn end(&self) {
         self.channel.close();
     }
 }

@@ -61,7 +61,7 @@ public final class ZTPackets: Sendable {
     /// Ends what waits, and gives the packets up; the network stays joined. It happens by itself when the last
     /// reference goes.
     public func close() {
-        native.close()
+        native.end()
     }
 
     /// Waits for the library, which does not know of tasks.
