@@ -16,14 +16,16 @@ val LOOPBACK: InetAddress = InetAddress.getByName("127.0.0.1")
 /** A root, a controller and one network of it, in this process and over loopback. */
 class Lab private constructor(private val dir: File, private val planet: ByteArray) : AutoCloseable {
     private val nodes = mutableListOf<Node>()
+    private val names = mutableListOf<String>()
     private lateinit var controller: Node
     lateinit var network: NetworkId
         private set
 
-    /** How a node of this lab is started. */
+    /** How a node of this lab is started. Whoever has a name has an identity, so that none has to be made. */
     fun config(name: String) = Config(
         home = File(dir, name).path,
         planet = planet,
+        identity = IDENTITIES[names.indexOf(name).takeIf { it >= 0 } ?: names.size.also { names += name }],
         profile = Profile.DESKTOP,
         bind = listOf(InetSocketAddress(LOOPBACK, 0)),
         allowLoopback = true,
@@ -46,17 +48,20 @@ class Lab private constructor(private val dir: File, private val planet: ByteArr
     }
 
     companion object {
+        /** One a line, with its private key. */
+        private val IDENTITIES = File("../../../tests/src/identities.txt").readLines()
+
         /** Runs [story] in a new lab. */
         fun run(story: suspend Lab.() -> Unit) = runBlocking {
             withTimeout(5 * PATIENCE_MS) { start().use { it.story() } }
         }
 
         private suspend fun start(): Lab {
-            val identity = generateIdentity()
+            val identity = readIdentity(IDENTITIES.last())
             val endpoint = InetSocketAddress(LOOPBACK, DatagramSocket(0, LOOPBACK).use { it.localPort })
             val planet = makePlanet(1uL, listOf(PlanetRoot(identity.public, listOf(endpoint))), null).planet
             val lab = Lab(Files.createTempDirectory("libzt").toFile(), planet)
-            lab.node(lab.config("root").copy(identity = identity.secret, bind = listOf(endpoint)))
+            lab.node(lab.config("root").copy(identity = IDENTITIES.last(), bind = listOf(endpoint)))
             lab.controller = lab.node(lab.config("controller").copy(controller = true))
             lab.network = lab.controller.createNetwork(
                 HostedNetwork(

@@ -5,6 +5,7 @@ import kotlin.test.Test
 import kotlin.test.assertEquals
 import kotlin.test.assertFailsWith
 import kotlin.test.assertFalse
+import kotlin.test.assertNotEquals
 import kotlin.test.assertTrue
 import kotlinx.coroutines.async
 import kotlinx.coroutines.coroutineScope
@@ -37,13 +38,15 @@ class NodeTest {
     }
 
     @Test
-    fun `a node keeps its address, and stopping it twice is nothing special`() = Lab.run {
-        val first = node(config("alice"))
+    fun `a node makes an identity and keeps it, and stopping it twice is nothing special`() = Lab.run {
+        val config = config("alice").copy(identity = null)
+        val first = node(config)
         first.stop()
         first.stop()
-        val second = node(config("alice"))
+        val second = node(config)
 
         assertEquals(first.address, second.address)
+        assertNotEquals(first.address, readIdentity(generateIdentity().secret!!).address)
         assertEquals("Node(${first.address})", "$second")
     }
 

@@ -1,39 +1,56 @@
 package org.libzt
 
+import java.nio.ByteBuffer
 import kotlin.test.Test
 import kotlin.test.assertTrue
 import kotlinx.coroutines.Dispatchers
 import kotlinx.coroutines.withContext
 
-/** What a packet costs on its way through the JNI: from the slab into the node's queue. */
+/**
+ * What a packet costs on its way through the JNI: from the slab into the node's queue.
+ *
+ * The node has not been admitted to the network, so it throws away what it gets at once, and what is
+ * measured is the boundary and not how long the node takes to seal and send.
+ */
 class SlabBench {
-    /** Budget: 50 ns per packet of 100 bytes, on an idle core of a current machine. */
+    /** Budget: 50 ns per packet of the usual lengths, where a copy of the longest takes 35 of them. */
     @Test
     fun `a packet costs nanoseconds`() = Lab.run {
-        val (alice, ip) = member("alice")
-        alice.packets().use { port ->
+        node(config("alice")).join(NetworkId.parse("8056c2e21c000001")).packets().use { port ->
             for (length in listOf(100, 1400)) {
-                val costs = withContext(Dispatchers.IO) { measure(port, udpPacket(ip, ip, length)) }
-                println("slab, $length bytes: best ${costs.first()} ns/packet, median ${costs[costs.size / 2]} ns/packet")
-                // The best of many: what the machine does besides is not the slab's.
-                assertTrue(length > 100 || costs.first() <= BUDGET_NS, "$costs")
+                val packet = udpPacket(LOOPBACK, LOOPBACK, length)
+                val copy = ByteBuffer.allocateDirect(BATCH * (length + 2))
+                val (sent, copied) = withContext(Dispatchers.IO) {
+                    measure(packet) { port.trySend(it) } to measure(packet) { it.copyTo(copy) }
+                }
+                println("slab, $length bytes, ns/packet: best ${sent.first()}, median ${sent[sent.size / 2]}; a copy: ${copied.first()}")
+                // The best of many: what the machine does besides is not the slab's. Where it copies slowly, so may this.
+                val budget = maxOf(BUDGET_NS, 2 * copied.first())
+                assertTrue(sent.first() <= budget, "$length bytes: ${sent.first()} ns, of $budget")
             }
         }
     }
 
-    /** Returns what packets cost in batches that the node had room for, cheapest first, in ns each. */
-    private fun measure(port: PacketPort, packet: ByteArray): List<Double> {
+    /** Returns what packets cost in batches that were taken, cheapest first, in ns each. */
+    private fun measure(packet: ByteArray, take: (PacketSlab) -> Boolean): List<Double> {
         val slab = PacketSlab(BATCH * (packet.size + 2))
         val costs = mutableListOf<Double>()
         repeat(BATCHES) {
             while (slab.put(packet)) Unit
             val started = System.nanoTime()
-            val wasTaken = port.trySend(slab)
+            val wasTaken = take(slab)
             val cost = (System.nanoTime() - started).toDouble() / BATCH
             if (wasTaken) costs += cost else Thread.sleep(1)
             slab.clear()
         }
         return costs.sorted()
+    }
+
+    /** Copies all of a slab, without looking at packets. */
+    private fun PacketSlab.copyTo(copy: ByteBuffer): Boolean {
+        copy.clear()
+        copy.put(buffer.duplicate().apply { position(start); limit(end) })
+        return true
     }
 
     private companion object {

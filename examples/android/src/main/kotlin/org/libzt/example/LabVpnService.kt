@@ -17,7 +17,7 @@ class LabVpnService : ZtVpnService() {
         return NetworkId.parse(requireNotNull(text) { "no network was named yet" })
     }
 
-    override suspend fun config() = Config(home = filesDir.resolve("zt").path, profile = Profile.PHONE)
+    override suspend fun config() = Config(noBackupFilesDir.resolve("zt").path, profile = Profile.PHONE)
 
     override fun prepare(builder: TunBuilder, plan: TunPlan) = builder.session("Lab")
 

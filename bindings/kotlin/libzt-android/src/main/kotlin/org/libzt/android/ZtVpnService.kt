@@ -47,8 +47,11 @@ public abstract class ZtVpnService : VpnService() {
     /** The network to be a member of. */
     protected abstract suspend fun network(): NetworkId
 
-    /** How the node is to run: `Config(home = filesDir.resolve("zt").path, profile = Profile.PHONE)`. */
+    /** How the node is to run: `Config(noBackupFilesDir.resolve("zt").path, profile = Profile.PHONE)`. */
     protected abstract suspend fun config(): Config
+
+    /** The key the node's secrets are sealed under before they are stored; `null` for none. */
+    protected open suspend fun storageKey(): ByteArray? = StorageKey(noBackupFilesDir.resolve("org.libzt.key")).get()
 
     /** Which applications take part. This one never does, so that the node's own packets go around. */
     protected open fun applications(): Applications = Applications.All
@@ -137,7 +140,8 @@ public abstract class ZtVpnService : VpnService() {
     /** Runs a node until it, or this, is ended. */
     private suspend fun run(connectivity: StateFlow<Connectivity?>, protector: SocketProtector) {
         val before = connectivity.value
-        val (network, node) = network() to start(config(), protector)
+        val network = network()
+        val node = start(config().copy(storageKey = storageKey()), protector)
         try {
             coroutineScope {
                 // It has to listen before anything can happen.

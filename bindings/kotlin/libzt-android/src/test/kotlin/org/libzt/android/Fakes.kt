@@ -19,6 +19,8 @@ import org.libzt.TunPlan
 
 val NETWORK: NetworkId = NetworkId.parse("8056c2e21c000001")
 
+val KEY: ByteArray = ByteArray(32) { 7 }
+
 /** Writes down what it is asked for. */
 class FakeTunBuilder(private val agrees: Boolean) : TunBuilder {
     val asked = mutableListOf<String>()
@@ -43,7 +45,7 @@ class FakeTunBuilder(private val agrees: Boolean) : TunBuilder {
     }
 }
 
-class FakeNode(val protector: SocketProtector) : VpnNode {
+class FakeNode(val config: Config, val protector: SocketProtector) : VpnNode {
     private val news = MutableSharedFlow<NodeEvent>(extraBufferCapacity = 16)
     val joined = mutableListOf<NetworkId>()
     val attached = mutableListOf<Int>()
@@ -91,6 +93,7 @@ class TestService : ZtVpnService() {
     override suspend fun network() = NETWORK
     override suspend fun config() = Config(home = filesDir.path, profile = Profile.PHONE)
     override fun applications() = chosen
+    override suspend fun storageKey() = KEY
     override fun networkRequest() = request
     override fun protect(socket: Int) = userAgrees && protected.add(socket)
     override fun prepare(builder: TunBuilder, plan: TunPlan) = builder.session("lab")
@@ -100,7 +103,7 @@ class TestService : ZtVpnService() {
     }
 
     override suspend fun start(config: Config, protector: SocketProtector): VpnNode =
-        FakeNode(protector).also { nodes += it }
+        FakeNode(config, protector).also { nodes += it }
 
     override fun bind(socket: Int, network: Network) {
         bound += socket to network

@@ -4,6 +4,7 @@ import android.app.Service
 import java.net.InetAddress
 import kotlin.test.AfterTest
 import kotlin.test.Test
+import kotlin.test.assertContentEquals
 import kotlin.test.assertEquals
 import kotlin.test.assertTrue
 import kotlin.test.fail
@@ -43,6 +44,7 @@ class ZtVpnServiceTest {
         )
         assertEquals(expected, service.builders.single().asked)
         assertEquals(listOf(NETWORK), node.joined)
+        assertContentEquals(KEY, node.config.storageKey)
     }
 
     @Test
