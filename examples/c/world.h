@@ -49,6 +49,24 @@ static inline zt_node world_node(const struct world *world, const char *name, ui
     return node;
 }
 
+/* Returns the root's identity, which is kept beside its home: to make one takes a second. */
+static inline void world_identity(const char *dir, char identity[ZT_SECRET_IDENTITY_LEN]) {
+    char path[600];
+    snprintf(path, sizeof path, "%s/root.secret", dir);
+    FILE *file = fopen(path, "r");
+    if (!file) {
+        CHECK(zt_identity_generate(identity, ZT_SECRET_IDENTITY_LEN));
+        file = fopen(path, "w+");
+        if (file)
+            fputs(identity, file);
+    }
+    if (!file || fseek(file, 0, SEEK_SET) != 0 || !fgets(identity, ZT_SECRET_IDENTITY_LEN, file)) {
+        perror(path);
+        exit(1);
+    }
+    fclose(file);
+}
+
 /* Starts the root, at an address of this machine, and the controller. */
 static inline void world_start_at(struct world *world, const char *dir, const char *ip, uint16_t port) {
     memset(world, 0, sizeof *world);
@@ -56,7 +74,7 @@ static inline void world_start_at(struct world *world, const char *dir, const ch
     mkdir(dir, 0700);
 
     char identity[ZT_SECRET_IDENTITY_LEN], endpoint[ZT_ENDPOINT_LEN], any[ZT_ENDPOINT_LEN];
-    CHECK(zt_identity_generate(identity, sizeof identity));
+    world_identity(dir, identity);
     snprintf(endpoint, sizeof endpoint, "%s:%u", ip, port);
     snprintf(any, sizeof any, "%s:0", ip);
     CHECK(zt_planet_make(1, identity, endpoint, world->planet, sizeof world->planet, &world->planet_len));

@@ -249,7 +249,10 @@ static void callbacks_that_call_back(struct world *world) {
     CHECK(zt_network_packets_callback(bob.packets, call_back, &bob));
     size_t len = world_packet(packet, alice_ip, bob_ip, 8);
     for (int i = 0; i < 300 && __atomic_load_n(&bob.times, __ATOMIC_ACQUIRE) == 0; i++) {
-        CHECK(zt_network_packet_in(packets, packet, len));
+        /* There is no room if the node has not had a moment for the last ones. */
+        zt_result result = zt_network_packet_in(packets, packet, len);
+        if (result != ZT_ERROR_WOULD_BLOCK)
+            CHECK(result);
         usleep(100000);
     }
     EXPECT(zt_packets_close(bob.packets), ZT_ERROR_INVALID_HANDLE);
