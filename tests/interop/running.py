@@ -25,7 +25,7 @@ LOG_LINES, COLUMNS = 12, 240
 
 
 def run(about: str, scenarios: Sequence[Scenario], world: MakeWorld, logs: Path, needs_zt: bool,
-        alone: Collection[Scenario]) -> int:
+        alone: Collection[Scenario] = ()) -> int:
     """Runs what the command line asks for; returns the exit code. `about` is shown by --help.
 
     While any of those runs that must be `alone`, no other does.
