@@ -4,7 +4,7 @@
     import LibZT
     import Testing
 
-    @Suite struct LeakTests {
+    @Suite(.timeLimit(.minutes(3))) struct LeakTests {
         /// A hundred nodes after one another leave no descriptor, no thread and hardly any memory.
         @Test("A hundred starts and stops leave nothing behind")
         func cycles() async throws {

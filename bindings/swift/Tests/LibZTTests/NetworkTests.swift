@@ -3,7 +3,7 @@ import Lab
 import LibZT
 import Testing
 
-@Suite struct NetworkTests {
+@Suite(.timeLimit(.minutes(3))) struct NetworkTests {
     @Test("A member is admitted, told what to do, and may leave; one that was denied is not let in again")
     func membership() async throws {
         try await Lab.run { lab in

@@ -3,7 +3,7 @@ import Lab
 import LibZT
 import Testing
 
-@Suite struct NodeTests {
+@Suite(.timeLimit(.minutes(3))) struct NodeTests {
     @Test("Two streams of events give the same, and both end with the node")
     func events() async throws {
         try await Lab.run { lab in

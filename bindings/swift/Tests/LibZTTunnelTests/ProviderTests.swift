@@ -8,7 +8,7 @@
     import NetworkExtension
     import Testing
 
-    @Suite(.serialized) struct ProviderTests {
+    @Suite(.serialized, .timeLimit(.minutes(3))) struct ProviderTests {
         @Test("A provider makes the device a member: settings, packets both ways, status, sleep, stop")
         func membership() async throws {
             try await Lab.run { lab in

@@ -5,18 +5,19 @@ import Testing
 
 @testable import LibZTTunnel
 
-@Suite struct TunnelTests {
+@Suite(.timeLimit(.minutes(3))) struct TunnelTests {
     @Test("Packets of the system pass by the interface's descriptor")
     func descriptor() async throws {
         try await Lab.run { lab in
-            let host = try FakeHost(withDescriptor: true)
+            let interface = try Interface()
+            let host = FakeHost(interface)
             let tunnel = try await start(lab, host)
             let status = try await tunnel.status()
             let (bob, bobIp) = try await lab.member("bob")
             let packet = ipPacket(from: ip(status), to: bobIp, length: 100)
 
             let toBob = try await bob.packets()
-            #expect(await arrives(packet, at: toBob) { host.writeToInterface(packet) })
+            #expect(await arrives(packet, at: toBob) { interface.send(packet) })
 
             #expect(status.isAdmitted && status.isOnline && status.name == "lab")
             #expect(try TunnelStatus(answer: status.answer) == status)
@@ -30,7 +31,7 @@ import Testing
     @Test("Without a descriptor they pass in batches, both ways")
     func bridge() async throws {
         try await Lab.run { lab in
-            let host = try FakeHost(withDescriptor: false)
+            let host = FakeHost()
             let tunnel = try await start(lab, host)
             let ip = ip(try await tunnel.status())
             let (bob, bobIp) = try await lab.member("bob")
@@ -52,7 +53,7 @@ import Testing
     @Test("A tunnel that is not admitted in time does not start, and leaves no node behind")
     func refusal() async throws {
         try await Lab.run { lab in
-            let (config, host) = (await lab.config("alice"), try FakeHost(withDescriptor: false))
+            let (config, host) = (await lab.config("alice"), FakeHost())
 
             #expect(
                 await failure {
@@ -69,20 +70,42 @@ import Testing
     @Test("A change of the plan is carried out, and told")
     func changes() async throws {
         try await Lab.run { lab in
-            let host = try FakeHost(withDescriptor: true)
+            let host = FakeHost()
             let tunnel = try await start(lab, host)
             let network = tunnel.network
 
             try await network.setSettings(NetworkSettings(managed: false))
             while host.plans.count < 2 { try await Task.sleep(for: .milliseconds(20)) }
-            try await tunnel.conditionsChanged(Conditions(offline: true), networkChanged: true)
-            while try await tunnel.status().isOnline { try await Task.sleep(for: .milliseconds(20)) }
             try await tunnel.sleep()
             try await tunnel.wake()
 
             #expect(host.plans[1].addresses.isEmpty)
             #expect(host.events.contains { if case .plan = $0 { true } else { false } })
             await tunnel.stop()
+        }
+    }
+
+    @Test("A default route is there only while a root answers")
+    func defaultRoutes() async throws {
+        try await Lab.run { lab in
+            let exit = HostedNetwork(
+                name: "exit", private: false, pools: ["10.2.0.1-10.2.0.99"],
+                routes: [Route(target: "10.2.0.0", bits: 24), Route(target: "0.0.0.0", bits: 0, via: "10.2.0.98")])
+            let membership = Tunnel.Membership(
+                network: try await lab.controller.createNetwork(exit),
+                settings: NetworkSettings(global: true, defaultRoute: true), patience: patience)
+            let host = FakeHost()
+            let tunnel = try await Tunnel.start(await lab.config("alice"), membership, host: host)
+            #expect(host.defaultRoutes == [true])
+
+            try await tunnel.conditionsChanged(Conditions(offline: true), networkChanged: true)
+            while host.defaultRoutes.count < 2 { try await Task.sleep(for: .milliseconds(20)) }
+            try await tunnel.conditionsChanged(Conditions(), networkChanged: true)
+            while host.defaultRoutes.count < 3 { try await Task.sleep(for: .milliseconds(20)) }
+
+            #expect(host.defaultRoutes == [true, false, true])
+            await tunnel.stop()
+            #expect(host.problems.isEmpty)
         }
     }
 
@@ -110,33 +133,31 @@ import Testing
 /// An interface of nobody's.
 private final class FakeHost: TunnelHost, @unchecked Sendable {
     private let lock = NSLock()
-    private var ends: [Int32] = [-1, -1]
-    private var told: (plans: [TunPlan], events: [NodeEvent], problems: [any Error]) = ([], [], [])
+    private let interface: Interface?
+    private var told = (plans: [TunPlan](), defaultRoutes: [Bool](), events: [NodeEvent](), problems: [any Error]())
     private var toSystem: [Data] = []
     private let (packets, sending) = AsyncStream.makeStream(of: [Data].self)
 
-    init(withDescriptor: Bool) throws {
-        if withDescriptor { try #require(socketpair(AF_UNIX, Int32(SOCK_DGRAM.rawValue), 0, &ends) == 0) }
-    }
-
-    deinit {
-        ends.filter { $0 >= 0 }.forEach { _ = close($0) }
+    init(_ interface: Interface? = nil) {
+        self.interface = interface
     }
 
     var plans: [TunPlan] { lock.withLock { told.plans } }
+    var defaultRoutes: [Bool] { lock.withLock { told.defaultRoutes } }
     var events: [NodeEvent] { lock.withLock { told.events } }
     var problems: [any Error] { lock.withLock { told.problems } }
     var written: [Data] { lock.withLock { toSystem } }
 
     func send(_ packet: Data) { sending.yield([packet]) }
 
-    func writeToInterface(_ packet: Data) {
-        let framed = [0, 0, 0, UInt8(AF_INET)] + packet
-        _ = framed.withUnsafeBytes { Foundation.write(ends[0], $0.baseAddress, $0.count) }
+    func establish(_ plan: TunPlan, defaultRoutes: Bool) {
+        lock.withLock {
+            told.plans.append(plan)
+            told.defaultRoutes.append(defaultRoutes)
+        }
     }
 
-    func establish(_ plan: TunPlan, defaultRoutes: Bool) { lock.withLock { told.plans.append(plan) } }
-    func descriptor() -> Int32? { ends[1] < 0 ? nil : ends[1] }
+    func descriptor() -> Int32? { interface?.descriptor }
     func read() async -> [Data] { await packets.first { _ in true } ?? [] }
     func write(_ packets: [Data]) { lock.withLock { toSystem += packets } }
     func heard(_ event: NodeEvent) { lock.withLock { told.events.append(event) } }
