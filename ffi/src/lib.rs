@@ -1,7 +1,8 @@
 //! libzt for every host.
 //!
 //! ```text
-//!  C programs      zt.h ── c ──┐
+//!  C programs,
+//!  Swift's packets zt.h ── c ──┐
 //!  JVM, packets           jni ─┤
 //!  Python, Kotlin, Swift       ├── facade ── zt-runtime ── zt-protocol
 //!            (control) uniffi ─┘
