@@ -166,6 +166,14 @@ import Testing
 
         #expect(try NodeIdentity.read(secret) == made)
         #expect(try NodeIdentity.read(made.public).secret == nil)
+        var config = Config(home: "h", profile: .phone)
+        config.identity = secret
+        for text in ["\(made)", String(reflecting: made), "\(config)", String(reflecting: config)] {
+            #expect(!text.contains(secret))
+        }
+        var dumped = ""
+        dump(made, to: &dumped)
+        #expect(!dumped.contains(secret) && dumped.contains(made.address.description))
     }
 }
 
