@@ -641,6 +641,10 @@ enum zt_result
      */
     ZT_ERROR_CORRUPT_STATE = 402,
     /**
+     * A secret is sealed, and there is no storage key, another one, or it is damaged.
+     */
+    ZT_ERROR_SEALED = 403,
+    /**
      * 5xx: the system, and the library. This one: the library has failed, which is a defect of it.
      */
     ZT_ERROR_PANIC = 500,
@@ -664,6 +668,12 @@ typedef enum zt_result zt_result;
 typedef int32_t zt_result;
 #endif // __STDC_VERSION__ >= 202311L
 #endif // __cplusplus
+
+/**
+ * What `zt_storage.read` and `zt_storage.list` answer into, by `zt_storage_put`. It is the library's, of
+ * use during that call and on its thread only.
+ */
+typedef struct zt_sink zt_sink;
 
 /**
  * Something the library said.
@@ -694,8 +704,74 @@ typedef struct zt_log_record {
 typedef int32_t (*zt_protect_callback)(void *user_data, int32_t fd);
 
 /**
- * How a node shall run. Everything but `struct_size` and `home` may be zero. All of it is the
- * caller's, and read during the call only.
+ * Writes what is kept under `name` by one `zt_storage_put`, or puts nothing if there is nothing. Returns
+ * 0, or any other number if that cannot be told.
+ */
+typedef int32_t (*zt_storage_read)(void *user_data, const char *name, struct zt_sink *to);
+
+/**
+ * Keeps `len` bytes under `name`, in place of what was there, which must not be lost meanwhile. Returns
+ * 0, or any other number if what was there is still there.
+ */
+typedef int32_t (*zt_storage_write)(void *user_data, const char *name, const uint8_t *bytes, size_t len);
+
+/**
+ * Keeps nothing under `name` any more; that there was nothing is no error. Returns 0, or any other number
+ * if it failed.
+ */
+typedef int32_t (*zt_storage_remove)(void *user_data, const char *name);
+
+/**
+ * Writes each name that begins with `prefix` and under which something is kept, in any order, by a
+ * `zt_storage_put` of its own, without an end. Returns 0, or any other number if that cannot be told.
+ */
+typedef int32_t (*zt_storage_list)(void *user_data, const char *prefix, struct zt_sink *to);
+
+/**
+ * Keeps what outlives a node, in place of a home directory. The struct is read during `zt_node_start`
+ * only; the functions may be called until the node has been freed.
+ *
+ * Names are those of the files there would be (`identity.secret`, `networks.d/….conf`): letters, digits,
+ * dots and slashes. Whatever is written has to be read back, by this node and the next. No two nodes
+ * share a storage.
+ *
+ * Calls come one at a time, on threads of the library that may wait. They must not call the node. What
+ * they are given is the library's, during the call only.
+ */
+typedef struct zt_storage {
+    /**
+     * `sizeof(zt_storage)`.
+     */
+    uint32_t struct_size;
+    /**
+     * Zero.
+     */
+    uint32_t reserved;
+    /**
+     * What the functions are called with.
+     */
+    void *user_data;
+    /**
+     * None of the functions may be null; what each does is said where its type is.
+     */
+    zt_storage_read read;
+    /**
+     * Likewise.
+     */
+    zt_storage_write write;
+    /**
+     * Likewise.
+     */
+    zt_storage_remove remove;
+    /**
+     * Likewise.
+     */
+    zt_storage_list list;
+} zt_storage;
+
+/**
+ * How a node shall run. Everything but `struct_size` and one of `home` and `storage` may be zero. All of
+ * it is the caller's, and read during the call only.
  */
 typedef struct zt_config {
     /**
@@ -715,7 +791,8 @@ typedef struct zt_config {
      */
     uint32_t port;
     /**
-     * The directory everything that outlives the node is kept in. It is made if it does not exist.
+     * The directory everything that outlives the node is kept in. It is made if it does not exist. Null
+     * if there is a `storage`.
      */
     const char *home;
     /**
@@ -771,15 +848,16 @@ typedef struct zt_config {
      */
     const char *tcp_relay;
     /**
-     * How much memory the node's tables may take, in bytes; 0 for as much as they need.
-     */
-    uint64_t memory_budget;
-    /**
-     * `ZT_STORAGE_KEY_LEN` bytes the host keeps, in its Keychain or Keystore, under which secrets are
-     * sealed before they are stored; null to store them in clear. What is stored in clear is sealed at
-     * the start.
+     * `ZT_STORAGE_KEY_LEN` bytes the host keeps, in its Keychain or Keystore, under which secrets, that
+     * is the private keys of identities, are sealed before they are stored, by XChaCha20-Poly1305; null
+     * to store them in clear. What is stored in clear is sealed at the start; what is sealed is opened
+     * with the same key only (`ZT_ERROR_SEALED`).
      */
     const uint8_t *storage_key;
+    /**
+     * Keeps what outlives the node in place of `home`; may be null.
+     */
+    const struct zt_storage *storage;
 } zt_config;
 
 /**
@@ -2064,6 +2142,15 @@ zt_result zt_node_bind_to_interface(zt_node node, const char *name);
  * Pointers: `out` is null or points to a `zt_port_mapping` whose `struct_size` is set.
  */
 zt_result zt_node_port_mapping(zt_node node, struct zt_port_mapping *out);
+
+/**
+ * Answers a `zt_storage.read` or `zt_storage.list`: the content, or one name.
+ *
+ * To be called within those only, on their thread. Does not wait.
+ *
+ * Pointers: `to` is null or what the callback was given; `bytes` is null or points to `len` bytes.
+ */
+zt_result zt_storage_put(struct zt_sink *to, const void *bytes, size_t len);
 
 /**
  * Writes what was lost since the node started.

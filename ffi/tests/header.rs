@@ -22,6 +22,7 @@ fn the_header_is_up_to_date() {
         "trust",
         "hosting",
         "hints",
+        "storage",
         "statistics",
         "engine",
     ] {

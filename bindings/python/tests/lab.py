@@ -15,7 +15,7 @@ PATIENCE = 30
 """Seconds to wait for what takes milliseconds on a machine that is not busy."""
 
 
-def loopback(home: Path, **settings: Any) -> libzt.Node:
+def loopback(home: "Path | libzt.StateStorage", **settings: Any) -> libzt.Node:
     """Returns a node that stays on this machine."""
     settings.setdefault("bind", [ANYWHERE])
     return libzt.Node(home, allow_loopback=True, **settings)

@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import ipaddress
 import json
 import os
 import re
@@ -204,7 +205,7 @@ async def test_a_trusted_path_of_local_conf_is_told_of(tmp_path: Path) -> None:
     physical = {"10.20.0.0/16": {"trustedPathId": 7}}
     (home / "local.conf").write_text(json.dumps({"physical": physical}))
     async with loopback(home) as node:
-        prefix = libzt.Prefix(address="10.20.0.0", bits=16)
+        prefix = libzt.Prefix(address=ipaddress.ip_address("10.20.0.0"), bits=16)
         assert (await node.status()).trusted_paths == [libzt.TrustedPath(prefix=prefix, id=7)]
 
 
@@ -242,3 +243,53 @@ async def test_every_socket_is_shown_before_it_is_used(tmp_path: Path) -> None:
         with pytest.raises(libzt.NotPermitted) as raised:
             await node.set_protect(refuse)
         assert str(raised.value.__cause__) == "no VPN"
+
+
+class Records:
+    """A storage of the program's, which forgets everything with it."""
+
+    def __init__(self) -> None:
+        self.content: "dict[str, bytes]" = {}
+        self.refused: "str | None" = None
+        self.threads: "set[int]" = set()
+
+    def read(self, name: str) -> "bytes | None":
+        self.threads.add(threading.get_ident())
+        if name == self.refused:
+            raise OSError("the key store is locked")
+        return self.content.get(name)
+
+    def write(self, name: str, content: bytes) -> None:
+        self.threads.add(threading.get_ident())
+        self.content[name] = content
+
+    def remove(self, name: str) -> None:
+        self.content.pop(name, None)
+
+    def list(self, prefix: str) -> "list[str]":
+        return [name for name in self.content if name.startswith(prefix)]
+
+
+async def test_a_node_is_kept_by_the_program_and_its_secret_sealed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    records, key = Records(), bytes(range(32))
+    async with loopback(records) as node:
+        address = node.address
+        await node.join(NETWORK)
+    assert records.content["identity.secret"].startswith(address.encode())
+    async with loopback(records, storage_key=key) as node:
+        assert node.address == address
+        assert await node.memberships() == [NETWORK]
+    assert records.content["identity.secret"].startswith(b"ztsealed")
+    for other in (None, bytes(32)):
+        with pytest.raises(libzt.Sealed, match="storage key"):
+            await loopback(records, storage_key=other).start()
+    with pytest.raises(libzt.InvalidArgument):
+        await loopback(records, storage_key=b"short").start()
+    records.refused = "epoch"
+    with pytest.raises(libzt.Storage, match="OSError: the key store is locked"):
+        await loopback(records, storage_key=key).start()
+    assert threading.get_ident() not in records.threads
+    assert not any(tmp_path.iterdir())

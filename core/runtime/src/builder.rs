@@ -92,7 +92,9 @@ impl Builder {
         Self::at(Home::in_storage(storage))
     }
 
-    fn at(home: Home) -> Self {
+    /// Returns a node with its state there.
+    #[must_use]
+    pub fn at(home: Home) -> Self {
         Self {
             home,
             bind: Bind::Everywhere(DEFAULT_PORT),

@@ -6,7 +6,8 @@ use std::sync::Arc;
 
 use super::hints::{Protector, zt_protect_callback};
 use super::result::Failure;
-use super::structs::{Growing, read_optional, read_slice, read_text};
+use super::storage::zt_storage;
+use super::structs::{Growing, read_optional, read_slice, read_struct, read_text};
 use crate::facade::{Bonding, Config, Hooks, Profile, TcpRelay};
 
 /// `zt_config.port`: any free port.
@@ -55,8 +56,8 @@ pub const ZT_BONDING_OFF: u32 = 1;
 /// can take over within seconds.
 pub const ZT_BONDING_ACTIVE_BACKUP: u32 = 2;
 
-/// How a node shall run. Everything but `struct_size` and `home` may be zero. All of it is the
-/// caller's, and read during the call only.
+/// How a node shall run. Everything but `struct_size` and one of `home` and `storage` may be zero. All of
+/// it is the caller's, and read during the call only.
 #[derive(Clone, Copy, Debug)]
 #[repr(C)]
 pub struct zt_config {
@@ -68,7 +69,8 @@ pub struct zt_config {
     pub flags: u32,
     /// The UDP port to use at every local address: 0 for 9993, or `ZT_PORT_ANY`.
     pub port: u32,
-    /// The directory everything that outlives the node is kept in. It is made if it does not exist.
+    /// The directory everything that outlives the node is kept in. It is made if it does not exist. Null
+    /// if there is a `storage`.
     pub home: *const c_char,
     /// The planet, as in a planet file; null for the one stored, or that of Earth.
     pub planet: *const u8,
@@ -98,12 +100,13 @@ pub struct zt_config {
     /// The address of a TCP relay, as text (`192.0.2.1:443`), that stands in for UDP while no root
     /// answers by that; null for none. Whoever runs it sees with whom the node speaks, but not what.
     pub tcp_relay: *const c_char,
-    /// How much memory the node's tables may take, in bytes; 0 for as much as they need.
-    pub memory_budget: u64,
-    /// `ZT_STORAGE_KEY_LEN` bytes the host keeps, in its Keychain or Keystore, under which secrets are
-    /// sealed before they are stored; null to store them in clear. What is stored in clear is sealed at
-    /// the start.
+    /// `ZT_STORAGE_KEY_LEN` bytes the host keeps, in its Keychain or Keystore, under which secrets, that
+    /// is the private keys of identities, are sealed before they are stored, by XChaCha20-Poly1305; null
+    /// to store them in clear. What is stored in clear is sealed at the start; what is sealed is opened
+    /// with the same key only (`ZT_ERROR_SEALED`).
     pub storage_key: *const u8,
+    /// Keeps what outlives the node in place of `home`; may be null.
+    pub storage: *const zt_storage,
 }
 
 // SAFETY: integers, raw pointers and a function that may be null only, the first of which is the size.
@@ -120,7 +123,7 @@ impl zt_config {
         // SAFETY: as the caller promises.
         let (home, identity, planet, bind, tcp_relay, storage_key) = unsafe {
             (
-                read_text(self.home, "zt_config.home")?,
+                read_optional(self.home, "zt_config.home")?,
                 read_optional(self.identity, "zt_config.identity")?,
                 read_slice(self.planet, self.planet_len, "zt_config.planet")?,
                 read_slice(self.bind, self.bind_count, "zt_config.bind")?,
@@ -128,6 +131,9 @@ impl zt_config {
                 self.storage_key.cast::<[u8; ZT_STORAGE_KEY_LEN]>().as_ref(),
             )
         };
+        if self.home.is_null() && self.storage.is_null() {
+            return Err(Failure::null("zt_config.home"));
+        }
         if self.flags & !FLAGS != 0 || self.reserved != 0 {
             return Err(Failure::argument("zt_config asks for what this library does not know"));
         }
@@ -137,7 +143,7 @@ impl zt_config {
             parse_endpoint(text)
         };
         Ok(Config {
-            home: home.to_owned(),
+            home: home.unwrap_or_default().to_owned(),
             planet: (!planet.is_empty()).then(|| planet.to_vec()),
             port: self.port()?,
             bind: bind.iter().map(endpoint).collect::<Result<_, _>>()?,
@@ -169,17 +175,26 @@ impl zt_config {
                 _ => return Err(Failure::argument("zt_config.bonding is none")),
             },
             low_bandwidth: self.flags & ZT_CONFIG_LOW_BANDWIDTH != 0,
-            memory_budget: (self.memory_budget != 0).then_some(self.memory_budget),
             storage_key: storage_key.map(|key| key.to_vec()),
         })
     }
 
     /// Returns what the node asks of the host while it runs.
-    pub(super) fn hooks(&self) -> Hooks {
+    ///
+    /// # Safety
+    ///
+    /// As of [`read`](Self::read).
+    pub(super) unsafe fn hooks(&self) -> Result<Hooks, Failure> {
         let user_data = self.protect_user_data;
         let protector =
             self.protect.map(|function| Arc::new(Protector { function, user_data }) as _);
-        Hooks { protector }
+        let storage = if self.storage.is_null() {
+            None
+        } else {
+            // SAFETY: as the caller promises.
+            Some(unsafe { read_struct(self.storage) }?.to_storage()?)
+        };
+        Ok(Hooks { protector, storage })
     }
 
     fn port(&self) -> Result<Option<u16>, Failure> {

@@ -21,5 +21,6 @@ pub mod packets;
 pub mod peers;
 pub mod result;
 pub mod statistics;
+pub mod storage;
 pub mod structs;
 pub mod trust;

@@ -103,7 +103,9 @@ pub unsafe extern "C" fn zt_node_start(config: *const zt_config, out: *mut zt_no
         let (out, given) = unsafe { (output(out, "out")?, read_struct(config)?) };
         // SAFETY: as the caller promises.
         let config = unsafe { given.read() }?;
-        *out = NODES.insert(Node::start_blocking_with(config, given.hooks())?)?;
+        // SAFETY: as the caller promises.
+        let hooks = unsafe { given.hooks() }?;
+        *out = NODES.insert(Node::start_blocking_with(config, hooks)?)?;
         Ok(())
     })
 }

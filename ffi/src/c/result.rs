@@ -70,6 +70,8 @@ pub enum zt_result {
     ZT_ERROR_CORRUPT_IDENTITY = 401,
     /// Something else that is stored cannot be understood.
     ZT_ERROR_CORRUPT_STATE = 402,
+    /// A secret is sealed, and there is no storage key, another one, or it is damaged.
+    ZT_ERROR_SEALED = 403,
 
     /// 5xx: the system, and the library. This one: the library has failed, which is a defect of it.
     ZT_ERROR_PANIC = 500,
@@ -132,6 +134,7 @@ impl From<&ZtError> for zt_result {
             ZtError::Storage(_) => Self::ZT_ERROR_STORAGE,
             ZtError::CorruptIdentity(_) => Self::ZT_ERROR_CORRUPT_IDENTITY,
             ZtError::CorruptState(_) => Self::ZT_ERROR_CORRUPT_STATE,
+            ZtError::Sealed(_) => Self::ZT_ERROR_SEALED,
             ZtError::Panic => Self::ZT_ERROR_PANIC,
             ZtError::OutOfResources(_) => Self::ZT_ERROR_OUT_OF_RESOURCES,
             ZtError::NotPermitted(_) => Self::ZT_ERROR_NOT_PERMITTED,
@@ -195,6 +198,7 @@ mod tests {
             ZtError::Storage(text()),
             ZtError::CorruptIdentity(text()),
             ZtError::CorruptState(text()),
+            ZtError::Sealed(text()),
             ZtError::Panic,
             ZtError::OutOfResources(text()),
             ZtError::NotPermitted(text()),

@@ -9,6 +9,8 @@ use zt_protocol::bonding::Policy;
 #[cfg_attr(feature = "uniffi", derive(uniffi::Record))]
 pub struct Config {
     /// The directory everything that outlives the node is kept in. It is made if it does not exist.
+    /// Empty if the host keeps all that itself ([`Hooks`](super::Hooks)).
+    #[cfg_attr(feature = "uniffi", uniffi(default = ""))]
     pub home: String,
     /// The planet, as in a planet file; the one stored, or that of Earth, if `None`.
     #[cfg_attr(feature = "uniffi", uniffi(default = None))]
@@ -49,11 +51,9 @@ pub struct Config {
     /// Whether paths are kept open with as little as on a metered network, always.
     #[cfg_attr(feature = "uniffi", uniffi(default = false))]
     pub low_bandwidth: bool,
-    /// How much memory the node's tables may take, in bytes.
-    #[cfg_attr(feature = "uniffi", uniffi(default = None))]
-    pub memory_budget: Option<u64>,
-    /// 32 bytes the host keeps, in its Keychain or Keystore, under which secrets are sealed before they
-    /// are stored. What is stored in clear is sealed at the start.
+    /// 32 bytes the host keeps, in its Keychain or Keystore, under which secrets, that is the private keys
+    /// of identities, are sealed before they are stored, by XChaCha20-Poly1305. What is stored in clear
+    /// is sealed at the start; what is sealed is opened with the same key only.
     #[cfg_attr(feature = "uniffi", uniffi(default = None))]
     pub storage_key: Option<Vec<u8>>,
 }
@@ -112,7 +112,6 @@ impl Config {
             tcp_relay: None,
             bonding: None,
             low_bandwidth: false,
-            memory_budget: None,
             storage_key: None,
         }
     }

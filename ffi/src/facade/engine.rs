@@ -20,7 +20,7 @@ use zt_protocol::pins::Pins;
 use zt_protocol::time::{Instant, UnixMillis};
 use zt_protocol::transmit::{Cut, Frame, FrameSink, Transmit};
 use zt_protocol::world::{World, WorldKind};
-use zt_runtime::store::Home;
+use zt_runtime::store::name_of;
 
 use super::error::ZtError;
 use super::events::Event;
@@ -312,7 +312,7 @@ impl Engine {
     }
 
     fn store(&mut self, key: StoreKey, bytes: Option<Vec<u8>>) {
-        let name = Home::new("").path(key).to_string_lossy().into_owned();
+        let name = name_of(key);
         // Of each piece only the latest value counts.
         self.stores.retain(|stored| stored.name != name);
         if self.stores.len() >= NEWS_MAX {

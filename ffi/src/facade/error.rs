@@ -81,7 +81,7 @@ pub enum ZtError {
     WrongPeer(String),
 
     // 4xx: what is stored.
-    /// The home directory cannot be read or written.
+    /// The home directory, or what the host gave in its place, cannot be read or written.
     #[error("{0}")]
     Storage(String),
     /// The identity stored is none, or another than the one given.
@@ -90,6 +90,10 @@ pub enum ZtError {
     /// Something else that is stored cannot be understood.
     #[error("{0}")]
     CorruptState(String),
+    /// A secret is sealed, and there is no storage key, another one, or it is damaged. It is left as it
+    /// is.
+    #[error("{0}")]
+    Sealed(String),
 
     // 5xx: the system, and the library itself.
     /// The library has failed; that is a defect of it.
@@ -132,6 +136,7 @@ impl ZtError {
             Self::Storage(_) => 400,
             Self::CorruptIdentity(_) => 401,
             Self::CorruptState(_) => 402,
+            Self::Sealed(_) => 403,
             Self::Panic => 500,
             Self::OutOfResources(_) => 501,
             Self::NotPermitted(_) => 502,
@@ -168,7 +173,8 @@ impl From<HomeError> for ZtError {
             HomeError::CorruptIdentity { .. }
             | HomeError::ForgedIdentity { .. }
             | HomeError::NoIdentity { .. } => Self::CorruptIdentity(text),
-            HomeError::Io { .. } => Self::Storage(text),
+            HomeError::Io { .. } | HomeError::Storage { .. } => Self::Storage(text),
+            HomeError::Sealed { .. } => Self::Sealed(text),
             HomeError::TooManyPins(_) => Self::TooMany(text),
             // The files that cannot be understood, and what may be added.
             _ => Self::CorruptState(text),

@@ -8,6 +8,7 @@ use zt_runtime::Builder;
 
 use super::error::ZtError;
 use super::node::Node;
+use super::storage::Storage;
 
 /// Keeps the node's own datagrams out of the virtual network, as `VpnService.protect` does.
 #[cfg_attr(feature = "uniffi", uniffi::export(with_foreign))]
@@ -24,6 +25,9 @@ pub struct Hooks {
     /// Is shown every socket before it is used, from the first on. One it refuses is not used.
     #[cfg_attr(feature = "uniffi", uniffi(default = None))]
     pub protector: Option<Arc<dyn SocketProtector>>,
+    /// Keeps what outlives the node, in place of the home directory, which is then to be empty.
+    #[cfg_attr(feature = "uniffi", uniffi(default = None))]
+    pub storage: Option<Arc<dyn Storage>>,
 }
 
 #[cfg_attr(feature = "uniffi", uniffi::export)]
@@ -41,8 +45,7 @@ impl Node {
 impl Hooks {
     /// Has a node ask them from the start.
     pub(super) fn install(self, mut builder: Builder) -> Builder {
-        let Self { protector } = self;
-        if let Some(protector) = protector {
+        if let Some(protector) = self.protector {
             builder = builder.protect(shown_to(protector));
         }
         builder
@@ -51,7 +54,10 @@ impl Hooks {
 
 impl fmt::Debug for Hooks {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Hooks").field("protector", &self.protector.is_some()).finish()
+        f.debug_struct("Hooks")
+            .field("protector", &self.protector.is_some())
+            .field("storage", &self.storage.is_some())
+            .finish()
     }
 }
 

@@ -24,6 +24,7 @@ mod pins;
 mod ports;
 mod runtime;
 mod statistics;
+mod storage;
 mod worlds;
 
 pub use config::{Bonding, Config, Profile, TcpRelay};
@@ -51,6 +52,7 @@ pub use peers::{
 pub use pins::{DecidedBy, Direction, Pin, PinsStatus, TagValues, Verdict};
 pub use ports::{Framing, Port, PortMode};
 pub use statistics::{DropCount, Statistics};
+pub use storage::{Storage, StorageFailure};
 pub use worlds::{Contact, RefusedWorld, RootStatus, WantedMoon, WorldStatus, WorldsStatus};
 
 #[cfg(feature = "jni")]

@@ -13,7 +13,7 @@ use zt_protocol::identity::SecretIdentity;
 use zt_protocol::path_rules::TrustedPathId;
 use zt_protocol::status;
 use zt_protocol::world::WorldKind;
-use zt_runtime::store::Home;
+use zt_runtime::store::{Home, StorageKey};
 use zt_runtime::{Builder, Handle};
 
 use super::config::{Config, Profile, TcpRelay};
@@ -22,6 +22,7 @@ use super::events::Event;
 use super::hooks::Hooks;
 use super::networks::Prefix;
 use super::runtime::{Runtime, is_asynchronous};
+use super::storage::OfHost;
 use super::worlds::read_world;
 
 /// How long a node may take to save its state and to take away its interfaces.
@@ -290,17 +291,36 @@ impl Drop for Node {
 /// Starts a node on the current runtime.
 async fn start(mut config: Config, hooks: Hooks) -> Result<Handle, ZtError> {
     let identity = config.identity.take().map(Zeroizing::new);
-    let home = std::mem::take(&mut config.home);
-    if home.is_empty() {
-        return Err(ZtError::InvalidArgument("a home directory is needed".to_owned()));
-    }
-    let prepared = Home::new(&home);
+    let home = home(&mut config, &hooks)?;
+    let builder = hooks.install(configure(Builder::at(home.clone()), config)?);
     if let Some(text) = identity {
-        let stored = tokio::task::spawn_blocking(move || store_identity(&prepared, &text));
+        let stored = tokio::task::spawn_blocking(move || store_identity(&home, &text));
         stored.await.map_err(|_| ZtError::Panic)??;
     }
+    Ok(builder.start().await?)
+}
 
-    Ok(hooks.install(configure(Builder::new(home), config)?).start().await?)
+/// Returns where the node's state is, and takes the key it is sealed under.
+fn home(config: &mut Config, hooks: &Hooks) -> Result<Home, ZtError> {
+    let key = config.storage_key.take().map(Zeroizing::new);
+    let home = match (config.home.is_empty(), &hooks.storage) {
+        (false, None) => Home::new(&config.home),
+        (true, Some(storage)) => Home::in_storage(Arc::new(OfHost(Arc::clone(storage)))),
+        (true, None) => {
+            let text = "a home directory is needed, or a storage";
+            return Err(ZtError::InvalidArgument(text.to_owned()));
+        }
+        (false, Some(_)) => {
+            let text = "give a home directory or a storage, not both";
+            return Err(ZtError::InvalidArgument(text.to_owned()));
+        }
+    };
+    let Some(key) = key else { return Ok(home) };
+    let Some(key) = StorageKey::from_bytes(&key) else {
+        let text = format!("a storage key has {} bytes", StorageKey::LEN);
+        return Err(ZtError::InvalidArgument(text));
+    };
+    Ok(home.sealed_with(key))
 }
 
 /// Says how a node shall run, but for where its state is.
@@ -309,9 +329,6 @@ fn configure(builder: Builder, config: Config) -> Result<Builder, ZtError> {
         .controller(config.controller)
         .allow_loopback(config.allow_loopback)
         .low_bandwidth(config.low_bandwidth);
-    if config.storage_key.is_some() || config.memory_budget.is_some() {
-        return Err(ZtError::Unsupported("neither sealing nor a memory budget".to_owned()));
-    }
     if let Some(bytes) = config.planet {
         builder = builder.planet(read_world(&bytes, WorldKind::Planet)?);
     }
@@ -353,7 +370,7 @@ fn store_identity(home: &Home, text: &str) -> Result<(), ZtError> {
         None => Ok(home.save_identity(&given)?),
         Some(stored) if stored.public() == given.public() => Ok(()),
         Some(stored) => Err(ZtError::CorruptIdentity(format!(
-            "the home directory is that of {}, not of {}",
+            "what is stored is that of {}, not of {}",
             stored.address(),
             given.address()
         ))),

@@ -30,6 +30,7 @@ from .errors import (
     Panic,
     PeerError,
     Rejected,
+    Sealed,
     StateError,
     Stopped,
     Storage,
@@ -113,6 +114,7 @@ from .records import (
     WorldStatus,
     diff_plans,
 )
+from .storage import StateStorage
 from .worlds import generate_identity, make_planet, read_identity
 
 __all__ = [
@@ -184,9 +186,11 @@ __all__ = [
     "Role",
     "RootStatus",
     "Route",
+    "Sealed",
     "Settings",
     "Standing",
     "StateError",
+    "StateStorage",
     "Statistics",
     "Stopped",
     "Storage",

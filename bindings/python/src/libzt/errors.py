@@ -149,7 +149,7 @@ class WrongPeer(PeerError):
 
 
 class Storage(StorageError):
-    """The home directory cannot be read or written."""
+    """The home directory, or the program's storage, cannot be read or written."""
 
     code = 400
 
@@ -164,6 +164,12 @@ class CorruptState(StorageError):
     """Something else that is stored cannot be understood."""
 
     code = 402
+
+
+class Sealed(StorageError):
+    """A secret is sealed, and there is no storage key, another one, or it is damaged."""
+
+    code = 403
 
 
 class Panic(SystemFailure):

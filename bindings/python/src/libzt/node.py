@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import AsyncIterator, Iterable
 from typing import Optional, Union
 
-from . import _native, events, ports
+from . import _native, events, ports, storage
 from .errors import InvalidArgument, Stopped, translated
 from .network import HostedNetwork, Network
 from .protect import Protect, Protector, blamed
@@ -30,6 +30,7 @@ from .records import (
     Wakeups,
     WorldsStatus,
 )
+from .storage import StateStorage
 
 EVENTS_MAX = 1024
 """Events nobody has taken; when there are more, the oldest is forgotten."""
@@ -49,7 +50,7 @@ class Node:
 
     def __init__(
         self,
-        home: Union[str, os.PathLike[str]],
+        home: Union[str, os.PathLike[str], StateStorage],
         *,
         planet: Optional[bytes] = None,
         port: Optional[int] = None,
@@ -63,15 +64,14 @@ class Node:
         tcp_relay: Optional[TcpRelay] = None,
         bonding: Optional[Bonding] = None,
         low_bandwidth: bool = False,
-        memory_budget: Optional[int] = None,
         storage_key: Optional[bytes] = None,
         protect: Optional[Protect] = None,
     ) -> None:
         """Describes a node. Nothing runs yet.
 
         Args:
-            home: the directory everything that outlives the node is kept in; made if need be. No
-                two nodes share one.
+            home: the directory everything that outlives the node is kept in; made if need be. Or a
+                `StateStorage`, which keeps all that instead. No two nodes share one.
             planet: the planet, as in a planet file; the one stored, or that of Earth, if None.
             port: the UDP port at every local address; any free one if 0; 9993 if None.
             bind: the addresses to bind instead, as `"192.0.2.1:9993"`, and no others.
@@ -89,16 +89,17 @@ class Node:
             bonding: how several paths to one peer are used; as `local.conf` in the home directory
                 says, or `Bonding.OFF`, if None.
             low_bandwidth: whether paths are kept open with as little as on a metered network, always.
-            memory_budget: how much memory the node's tables may take, in bytes.
-            storage_key: 32 bytes, kept in a key store, under which secrets are sealed before they
-                are stored. What is stored in clear is sealed at the start.
+            storage_key: 32 bytes, kept in a key store, under which secrets, that is the private keys
+                of identities, are sealed before they are stored, by XChaCha20-Poly1305. What is
+                stored in clear is sealed at the start; what is sealed is opened with the same key
+                only.
             protect: is called with the descriptor of every socket before it is used, to keep the
                 node's own packets out of a VPN for instance; also later, when some are opened anew.
                 If it raises, or returns False, the socket is closed. It runs on a thread of the
                 library's, should not take long, and must not call the node.
         """
         self._config = _native.Config(
-            home=os.fspath(home),
+            home=os.fspath(home) if isinstance(home, (str, os.PathLike)) else "",
             planet=planet,
             port=port,
             bind=list(bind),
@@ -111,10 +112,10 @@ class Node:
             tcp_relay=tcp_relay,
             bonding=bonding,
             low_bandwidth=low_bandwidth,
-            memory_budget=memory_budget,
             storage_key=storage_key,
         )
         self._protector = Protector(protect) if protect else None
+        self._storage = None if isinstance(home, (str, os.PathLike)) else storage.Adapter(home)
         self._native: Optional[_native.Node] = None
         self._events: deque[events.Event] = deque(maxlen=EVENTS_MAX)
         self._forgotten = 0
@@ -125,10 +126,11 @@ class Node:
         Raises:
             Bind: the port or an address cannot be had, or `protect` has refused every socket.
             CorruptIdentity: the identity stored is none, or another.
+            Sealed: the identity stored is sealed, and the storage key is another or missing.
             Error: anything else; nothing of the node is running then.
         """
         if self._native is None:
-            hooks = _native.Hooks(protector=self._protector)
+            hooks = _native.Hooks(protector=self._protector, storage=self._storage)
             with blamed(self._protector):
                 native = await _native.Node.start_with(self._config, hooks)
             self._events.clear()

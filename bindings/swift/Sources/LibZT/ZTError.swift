@@ -59,6 +59,8 @@ public struct ZTError: Error, Hashable, LocalizedError {
         case corruptIdentity = 401
         /// Something else that is stored cannot be understood.
         case corruptState = 402
+        /// A secret is sealed, and there is no storage key, another one, or it is damaged.
+        case sealed = 403
 
         /// The library has failed; that is a defect of it.
         case panic = 500
@@ -109,6 +111,7 @@ extension ZTError {
             case .Storage(let message): (.storage, message)
             case .CorruptIdentity(let message): (.corruptIdentity, message)
             case .CorruptState(let message): (.corruptState, message)
+            case .Sealed(let message): (.sealed, message)
             case .Panic(let message): (.panic, message)
             case .OutOfResources(let message): (.outOfResources, message)
             case .NotPermitted(let message): (.notPermitted, message)

@@ -11,11 +11,11 @@ use crate::limits::FILE_LEN_MAX;
 /// Keeps what outlives a node, for programs whose nodes have no directory.
 ///
 /// Names are those of the files in a home directory (`identity.secret`, `networks.d/….conf`): short
-/// texts of letters, digits, dots and slashes. They are called by a thread that may wait, never by
-/// the node's own task, and one after the other for each name; different names at the same time.
+/// texts of letters, digits, dots and slashes. Calls come one at a time, on threads that may wait,
+/// never from the node's own task.
 ///
-/// What was written is read back, by this node and the next; until `write` has returned, either the
-/// old or the new content. Nothing else writes there while a node runs.
+/// What was written is read back, by this node and the next, and while it is written the old is not
+/// lost. Nothing else writes there while a node runs.
 pub trait Storage: Send + Sync {
     /// Returns what is kept under a name; `None` if there is nothing.
     ///
@@ -55,11 +55,16 @@ pub struct StorageError(pub String);
 #[derive(Clone)]
 pub(super) enum Place {
     Directory(PathBuf),
-    Host {
-        storage: Arc<dyn Storage>,
-        /// What a file does for programs that share a directory: see [`Place::lock`].
-        lock: Arc<Mutex<()>>,
-    },
+    Host(Arc<Host>),
+}
+
+/// What a program has given in place of a directory.
+pub(super) struct Host {
+    storage: Arc<dyn Storage>,
+    /// Held during each call.
+    calls: Mutex<()>,
+    /// What a file does for programs that share a directory: see [`Place::lock`].
+    records: Mutex<()>,
 }
 
 /// Held while records are read, decided about and written.
@@ -74,22 +79,22 @@ pub(crate) enum Lock<'a> {
 
 impl Place {
     pub(super) fn host(storage: Arc<dyn Storage>) -> Self {
-        Self::Host { storage, lock: Arc::default() }
+        Self::Host(Arc::new(Host { storage, calls: Mutex::default(), records: Mutex::default() }))
     }
 
     /// Returns where `name` is, for people to read.
     pub(super) fn path(&self, name: &str) -> PathBuf {
         match self {
             Self::Directory(dir) => dir.join(name),
-            Self::Host { .. } => PathBuf::from(name),
+            Self::Host(_) => PathBuf::from(name),
         }
     }
 
     pub(super) fn read(&self, name: &str) -> Result<Option<Vec<u8>>, HomeError> {
         match self {
             Self::Directory(dir) => directory::read(&dir.join(name)),
-            Self::Host { storage, .. } => {
-                let bytes = storage.read(name).map_err(refused("read", name))?;
+            Self::Host(host) => {
+                let bytes = host.ask("read", name, |storage| storage.read(name))?;
                 if bytes.as_ref().is_some_and(|bytes| bytes.len() as u64 > FILE_LEN_MAX) {
                     let error = StorageError(format!("it is longer than {FILE_LEN_MAX} bytes"));
                     return Err(refused("read", name)(error));
@@ -102,16 +107,14 @@ impl Place {
     pub(super) fn write(&self, name: &str, bytes: &[u8]) -> Result<(), HomeError> {
         match self {
             Self::Directory(dir) => directory::replace(&dir.join(name), bytes, mode(name)),
-            Self::Host { storage, .. } => {
-                storage.write(name, bytes).map_err(refused("write", name))
-            }
+            Self::Host(host) => host.ask("write", name, |storage| storage.write(name, bytes)),
         }
     }
 
     pub(super) fn remove(&self, name: &str) -> Result<(), HomeError> {
         match self {
             Self::Directory(dir) => directory::remove(&dir.join(name)),
-            Self::Host { storage, .. } => storage.remove(name).map_err(refused("remove", name)),
+            Self::Host(host) => host.ask("remove", name, |storage| storage.remove(name)),
         }
     }
 
@@ -120,8 +123,8 @@ impl Place {
     pub(super) fn names(&self, dir: &str) -> Result<Vec<String>, HomeError> {
         match self {
             Self::Directory(root) => directory::names(&root.join(dir)),
-            Self::Host { storage, .. } => {
-                let all = storage.list(dir).map_err(refused("list", dir))?;
+            Self::Host(host) => {
+                let all = host.ask("list", dir, |storage| storage.list(dir))?;
                 let names = all.iter().filter_map(|name| name.strip_prefix(dir));
                 // What is further down is in another directory.
                 let mut names: Vec<_> =
@@ -137,10 +140,7 @@ impl Place {
     pub(super) fn lock(&self, dir: &str) -> Result<Lock<'_>, HomeError> {
         let root = match self {
             Self::Directory(root) => root.join(dir),
-            Self::Host { lock, .. } => {
-                // It protects nothing that a panic could leave half done.
-                return Ok(Lock::Mutex(lock.lock().unwrap_or_else(PoisonError::into_inner)));
-            }
+            Self::Host(host) => return Ok(Lock::Mutex(unpoisoned(&host.records))),
         };
         directory::create_dir(&root)?;
         let path = root.join(".lock");
@@ -154,9 +154,26 @@ impl Place {
     pub(super) fn dir(&self) -> Option<&Path> {
         match self {
             Self::Directory(dir) => Some(dir),
-            Self::Host { .. } => None,
+            Self::Host(_) => None,
         }
     }
+}
+
+impl Host {
+    fn ask<T>(
+        &self,
+        action: &'static str,
+        name: &str,
+        ask: impl FnOnce(&dyn Storage) -> Result<T, StorageError>,
+    ) -> Result<T, HomeError> {
+        let _call = unpoisoned(&self.calls);
+        ask(&*self.storage).map_err(refused(action, name))
+    }
+}
+
+/// Locks what protects nothing that a panic could leave half done.
+fn unpoisoned(mutex: &Mutex<()>) -> MutexGuard<'_, ()> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Returns how a file of a home directory is to be kept.
