@@ -537,8 +537,9 @@ pub const IDENTITY_ALARM_PERIOD: Duration = Duration::from_secs(60 * 60);
 
 /// How many nodes are remembered that were validated once and are no peers, about 100 bytes each.
 ///
-/// Further ones are validated again when they come back.
-pub const ACQUAINTANCES_MAX: usize = 65_536;
+/// Further ones are validated again when they come back, some a second. So a root that starts again
+/// has to remember as many as it can have had.
+pub const ACQUAINTANCES_MAX: usize = PEERS_MAX_ROOT;
 
 /// How many of the peers loaded at start are greeted, which restores the paths to them.
 ///

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use zt_protocol::limits::PEERS_MAX_ROOT;
+
 /// Received messages taken from a socket at once; with GRO each may be a run of datagrams.
 pub(crate) const RECEIVE_MESSAGES: usize = 16;
 
@@ -128,8 +130,8 @@ pub(crate) const REQUESTS_MAX: usize = 64;
 pub(crate) const EVENTS_MAX: usize = 1_024;
 
 /// Peers loaded at start, the most recently saved first. The node greets the first of them and
-/// remembers the others.
-pub(crate) const PEERS_LOADED_MAX: usize = 65_536;
+/// remembers the others: as many as a root can have had.
+pub(crate) const PEERS_LOADED_MAX: usize = PEERS_MAX_ROOT;
 
 /// How long a peer's file is kept that is not written anew (spec 02 §11). Older ones are removed at
 /// start.
