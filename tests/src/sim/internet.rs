@@ -424,7 +424,7 @@ impl Internet {
     }
 
     /// Takes a datagram past the routers of its destination; returns where it is for.
-    fn enter(&self, now: Instant, datagram: &Datagram) -> Option<(Segment, SocketAddr)> {
+    fn enter(&mut self, now: Instant, datagram: &Datagram) -> Option<(Segment, SocketAddr)> {
         let Datagram { source, mut destination, mut segment, .. } = *datagram;
         while let Some((lan, translator)) = self.router_at(segment, destination.ip()) {
             destination = translator.inward(now, source, destination)?;
@@ -434,11 +434,11 @@ impl Internet {
     }
 
     /// Returns the router that has the address `ip` in `segment`, and the site it leads to.
-    fn router_at(&self, segment: Segment, ip: IpAddr) -> Option<(LanId, &Translator)> {
+    fn router_at(&mut self, segment: Segment, ip: IpAddr) -> Option<(LanId, &mut Translator)> {
         let lan = *self.routers.get(&(segment, ip))?;
-        let router =
-            self.lans[lan.0].routers.iter().find(|router| router.translator.outside() == ip)?;
-        Some((lan, &router.translator))
+        let mut routers = self.lans[lan.0].routers.iter_mut();
+        let router = routers.find(|router| router.translator.outside() == ip)?;
+        Some((lan, &mut router.translator))
     }
 
     fn is_in(&self, lan: LanId, ip: IpAddr) -> bool {

@@ -36,7 +36,7 @@ mod world;
 
 pub use internet::{Families, LanId, Site};
 pub use nat::{
-    ADDRESS_RESTRICTED_CONE, Allocation, Dependence, FIREWALL, FULL_CONE, Nat,
+    ADDRESS_RESTRICTED_CONE, Allocation, Dependence, FIREWALL, FULL_CONE, MASQUERADE, Nat,
     PORT_RESTRICTED_CONE, SEQUENTIAL, SYMMETRIC,
 };
 pub use observe::{Route, Unsettled};

@@ -27,6 +27,8 @@ pub enum Allocation {
     Sequential,
     /// Any.
     Random,
+    /// The one it has inside, unless that is taken towards the same far end; then any.
+    Kept,
 }
 
 /// How a translator, or a firewall without translation, behaves.
@@ -42,6 +44,9 @@ pub struct Nat {
     pub expiry: Duration,
     /// Whether those inside reach each other by their outside endpoints.
     pub hairpin: bool,
+    /// Whether a port to which a far end sends uninvited is taken towards that far end, for as long
+    /// as a mapping would last.
+    pub is_claimed: bool,
 }
 
 /// One port for all, open to all.
@@ -51,6 +56,7 @@ pub const FULL_CONE: Nat = Nat {
     filtering: Dependence::Independent,
     expiry: Duration::from_secs(120),
     hairpin: false,
+    is_claimed: false,
 };
 
 /// One port for all, open to the addresses it was used for.
@@ -66,6 +72,15 @@ pub const SEQUENTIAL: Nat =
 /// A port for every endpoint, open to that endpoint, that nobody can foretell.
 pub const SYMMETRIC: Nat = Nat { allocation: Allocation::Random, ..SEQUENTIAL };
 
+/// What Linux does that masquerades and filters nothing. What comes uninvited is for the router itself,
+/// which remembers it as a flow of its own.
+pub const MASQUERADE: Nat = Nat {
+    allocation: Allocation::Kept,
+    expiry: Duration::from_secs(30),
+    is_claimed: true,
+    ..SEQUENTIAL
+};
+
 /// Public addresses behind a firewall that lets answers in.
 pub const FIREWALL: Nat = Nat { mapping: None, ..PORT_RESTRICTED_CONE };
 
@@ -75,6 +90,8 @@ pub(super) struct Translator {
     outside: IpAddr,
     last_port: u16,
     mappings: BTreeMap<Key, Mapping>,
+    /// What far ends have sent uninvited, to which outside endpoint, and when last.
+    claims: BTreeMap<(SocketAddr, SocketAddr), Instant>,
 }
 
 /// Which mapping a datagram from inside uses: its source, and what is `Some` of its destination.
@@ -90,7 +107,8 @@ struct Mapping {
 impl Translator {
     /// Returns a translator with the address `outside`.
     pub(super) fn new(nat: Nat, outside: IpAddr) -> Self {
-        Self { nat, outside, last_port: 50_000, mappings: BTreeMap::new() }
+        let (mappings, claims) = (BTreeMap::new(), BTreeMap::new());
+        Self { nat, outside, last_port: 50_000, mappings, claims }
     }
 
     /// Returns the outside address.
@@ -111,6 +129,7 @@ impl Translator {
     /// Forgets every mapping, as a router does that is switched off and on.
     pub(super) fn reset(&mut self) {
         self.mappings.clear();
+        self.claims.clear();
     }
 
     /// Takes a datagram from inside; returns the source it has outside.
@@ -126,10 +145,13 @@ impl Translator {
             self.mappings.remove(&key);
         }
 
+        let kept = SocketAddr::new(self.outside, source.port());
+        let is_free = !self.is_taken(now, destination, kept);
         let mapping = self.mappings.entry(key).or_insert_with(|| {
             self.last_port = match self.nat.allocation {
                 Allocation::Sequential => self.last_port + 1,
-                Allocation::Random => scattered(self.outside, self.last_port),
+                Allocation::Kept if is_free => source.port(),
+                Allocation::Random | Allocation::Kept => scattered(self.outside, self.last_port),
             };
             let translated = SocketAddr::new(self.outside, self.last_port);
             let outside = if self.nat.mapping.is_some() { translated } else { source };
@@ -141,8 +163,31 @@ impl Translator {
         mapping.outside
     }
 
+    /// Returns whether datagrams from `far` to `outside` are somebody else's already.
+    fn is_taken(&self, now: Instant, far: SocketAddr, outside: SocketAddr) -> bool {
+        let fresh = |at: Instant| now.since(at) <= self.nat.expiry;
+        let is_mapped = self.mappings.values().any(|mapping| {
+            mapping.outside == outside && mapping.sent_to.get(&far).is_some_and(|&at| fresh(at))
+        });
+        is_mapped || self.claims.get(&(far, outside)).is_some_and(|&at| fresh(at))
+    }
+
     /// Takes a datagram from outside; returns the destination it has inside, if it may enter.
     pub(super) fn inward(
+        &mut self,
+        now: Instant,
+        source: SocketAddr,
+        destination: SocketAddr,
+    ) -> Option<SocketAddr> {
+        let inside = self.invited(now, source, destination);
+        if inside.is_none() && self.nat.is_claimed {
+            self.claims.insert((source, destination), now);
+        }
+        inside
+    }
+
+    /// Returns the destination inside of a datagram that may enter.
+    fn invited(
         &self,
         now: Instant,
         source: SocketAddr,
@@ -211,7 +256,7 @@ mod tests {
         ];
 
         for (nat, expected) in cases {
-            let (translator, outside) = used(nat);
+            let (mut translator, outside) = used(nat);
             let enters = [FAR, "5.1.0.1:1", "5.2.0.1:9993"]
                 .map(|far| translator.inward(Instant::ZERO, at(far), outside).is_some());
 
@@ -227,6 +272,19 @@ mod tests {
 
             assert_eq!(other == outside, expected, "{nat:?}");
         }
+    }
+
+    #[test]
+    fn one_that_masquerades_keeps_the_port_unless_the_far_end_has_sent_there_first() {
+        let (mut translator, outside) = used(MASQUERADE);
+        let (early, late) = (at("5.1.0.1:1"), at("5.1.0.1:2"));
+        assert_eq!(outside.port(), at(INSIDE).port());
+
+        assert_eq!(translator.inward(Instant::ZERO, early, outside), None);
+
+        assert_ne!(translator.outward(Instant::ZERO, at(INSIDE), early), outside);
+        assert_eq!(translator.outward(Instant::ZERO, at(INSIDE), late), outside);
+        assert_eq!(translator.inward(Instant::ZERO, late, outside), Some(at(INSIDE)));
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use zt_tests::sim::durations::{millis, secs};
 use zt_tests::sim::{
-    Access, FULL_CONE, Nat, NodeId, PORT_RESTRICTED_CONE, Route, SYMMETRIC, World,
+    Access, FULL_CONE, MASQUERADE, Nat, NodeId, PORT_RESTRICTED_CONE, Route, SYMMETRIC, World,
 };
 
 use super::scene::Scene;
@@ -25,6 +25,26 @@ fn cone_nats_are_punched() {
         .world
         .run_until(secs(30), |world| world.route(scene.alice, scene.bob) == Route::Direct)
         .unwrap();
+}
+
+/// Whoever sends to such a router before anything was sent from there has taken the port that the root
+/// has named, so that the answer comes from another. So each opens its router as soon as the root has
+/// told it, though it may not know yet whom for.
+#[test]
+fn members_whose_routers_masquerade_and_filter_nothing_meet_within_seconds() {
+    for seed in 640..670 {
+        let mut scene = Scene::behind(seed, Some(MASQUERADE), Some(MASQUERADE));
+        // The way by the root is longer than the straight one.
+        scene.world.latency(millis(30)..=millis(30));
+        scene.world.jitter(millis(10));
+        let (alice, bob) = (scene.alice, scene.bob);
+
+        scene.world.ping_every(millis(100), alice, bob);
+
+        scene.world.run_until(secs(1), |world| world.pongs(alice) > 0).unwrap();
+        let routes = |world: &World| [world.route(alice, bob), world.route(bob, alice)];
+        scene.world.run_until(secs(4), |world| routes(world) == [Route::Direct; 2]).unwrap();
+    }
 }
 
 /// Every ping arrives all the same.

@@ -123,7 +123,10 @@ impl Control {
             Verb::Hello => self.peers.handle_inner_hello(ctx, roots, &mut self.surface, rx),
             Verb::Whois => self.peers.handle_whois(ctx, roots, rx),
             Verb::Echo => self.peers.handle_echo(ctx, rx),
-            Verb::Rendezvous => self.peers.handle_rendezvous(ctx, roots, rx),
+            Verb::Rendezvous => match self.peers.handle_rendezvous(ctx, roots, rx)? {
+                Some(stranger) => self.hold(now, WaitingPacket::opened(stranger, rx)),
+                None => Ok(()),
+            },
             Verb::PushDirectPaths => self.peers.handle_push_direct_paths(ctx, roots, rx),
             Verb::Ack | Verb::QosMeasurement | Verb::PathNegotiationRequest => {
                 self.peers.handle_bond(ctx, roots, rx)

@@ -312,7 +312,9 @@ impl Peers {
             doubtful.extend(peer.paths.doubt(is_like).into_iter().map(|path| (address, path)));
         }
         for (address, path) in doubtful {
-            self.attempt(ctx, roots, address, path);
+            if self.probes.spend(ctx.now) {
+                self.probe(ctx, roots, address, path);
+            }
             self.refresh(ctx, roots, address);
         }
     }

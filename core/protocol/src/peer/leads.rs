@@ -58,8 +58,16 @@ impl Leads {
     }
 
     /// Returns those that are due another probe.
-    fn due(&mut self, now: Instant) -> impl Iterator<Item = &mut Lead> {
-        self.0.iter_mut().filter(move |lead| lead.next().is_some_and(|next| next <= now))
+    fn due(&self, now: Instant) -> impl Iterator<Item = &Lead> {
+        self.0.iter().filter(move |lead| lead.next().is_some_and(|next| next <= now))
+    }
+
+    /// Takes note that `path` was probed again, for the `probes`th time, or that it may not be.
+    fn tried_again(&mut self, now: Instant, path: Path, probes: Option<u32>) {
+        if let Some(lead) = self.0.iter_mut().find(|lead| lead.path == path) {
+            lead.probed = if probes.is_some() { now } else { lead.probed };
+            lead.probes = probes.unwrap_or(PROBES_PER_ADDRESS_MAX);
+        }
     }
 
     fn next(&self) -> Option<Instant> {
@@ -129,42 +137,38 @@ impl Peers {
         path: Path,
         named_by: NamedBy,
     ) -> bool {
-        let Some(peer) = self.peers.get_mut(&to) else { return false };
+        let Some(peer) = self.peers.get(&to) else { return false };
         let pace = Pace::of(self.conditions, self.low_bandwidth);
         let is_wanted = peer.selected.is_none() || pace.alternatives;
-        let is_elsewhere = !self.local_addresses.contains(&path.remote);
-        if !is_wanted || !is_elsewhere || self.probes.is_spent(ctx.now) {
+        if !is_wanted {
             return false;
         }
-        let Some(probes) = self.probed.admit(ctx.now, path.remote, to, named_by) else {
-            return false;
-        };
+        let Some(probes) = self.may_probe(ctx.now, to, path.remote, named_by) else { return false };
+        let Some(peer) = self.peers.get_mut(&to) else { return false };
         peer.leads.add(ctx.now, path, named_by, probes);
         self.retries.0.extend(peer.leads.next().map(|next| (next, to)));
-        self.attempt(ctx, roots, to, path)
+        self.probe(ctx, roots, to, path);
+        true
     }
 
     /// Tries again what is due, unless the peer is reached by now.
     pub(super) fn follow_again(&mut self, ctx: &mut Ctx<'_>, roots: &Roots) {
         while let Some(address) = self.retries.take_due(ctx.now) {
-            let Some(peer) = self.peers.get_mut(&address) else { continue };
+            let Some(peer) = self.peers.get(&address) else { continue };
             if peer.selected.is_some() {
                 continue;
             }
-            let mut due = Vec::new();
-            for lead in peer.leads.due(ctx.now) {
-                let remote = lead.path.remote;
-                let probes = self.probed.admit(ctx.now, remote, address, lead.named_by);
-                lead.probes = probes.unwrap_or(PROBES_PER_ADDRESS_MAX);
+            let due: Vec<Lead> = peer.leads.due(ctx.now).copied().collect();
+            for Lead { path, named_by, .. } in due {
+                let probes = self.may_probe(ctx.now, address, path.remote, named_by);
+                let Some(peer) = self.peers.get_mut(&address) else { continue };
+                peer.leads.tried_again(ctx.now, path, probes);
                 if probes.is_some() {
-                    lead.probed = ctx.now;
-                    due.push(lead.path);
+                    self.probe(ctx, roots, address, path);
                 }
             }
-            self.retries.0.extend(peer.leads.next().map(|next| (next, address)));
-            for path in due {
-                self.attempt(ctx, roots, address, path);
-            }
+            let next = self.peers.get(&address).and_then(|peer| peer.leads.next());
+            self.retries.0.extend(next.map(|next| (next, address)));
         }
     }
 }

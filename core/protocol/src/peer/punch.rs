@@ -43,7 +43,12 @@ impl Peer {
 }
 
 impl Peers {
-    /// Takes in a root's word that a peer may be reached at an address.
+    /// Takes in a root's word that a peer may be reached at an address; returns the peer if it is not
+    /// known yet, so that this is to be taken in again once it is.
+    ///
+    /// This node's translator is opened at once, known or not. That peer has been told the same, and
+    /// sends; and a translator that hears from it first may have taken the port the root has named
+    /// for a flow of its own, as Linux does that masquerades and filters nothing.
     ///
     /// # Errors
     ///
@@ -53,23 +58,31 @@ impl Peers {
         ctx: &mut Ctx<'_>,
         roots: &Roots,
         rx: &Received<'_>,
-    ) -> Result<(), Rejected> {
+    ) -> Result<Option<Address>, Rejected> {
         let Rendezvous { peer, endpoint } = Rendezvous::read(rx.body)?;
+        let is_known = self.peers.contains_key(&peer);
         let is_meant = roots.is_upstream(rx.from)
-            && self.peers.contains_key(&peer)
+            && peer != ctx.me.address()
+            && (is_known || self.may_meet(roots, peer))
             && endpoint.port() != 0
             && is_usable(ctx.tables, roots, peer, endpoint.ip());
-        if is_meant {
-            let mut path = Path { local: rx.path.local, remote: endpoint };
-            let opens_translator = !path.is_through_tcp_relay();
-            if !opens_translator && !ctx.tables.is_tcp_relayable(endpoint) {
-                path = Path::from_all(endpoint);
-            }
-            if self.follow(ctx, roots, peer, path, NamedBy::Root) && opens_translator {
-                ctx.out.punches.push_back(path);
-            }
+        if !is_meant {
+            return Ok(None);
         }
-        Ok(())
+        let mut path = Path { local: rx.path.local, remote: endpoint };
+        let opens_translator = !path.is_through_tcp_relay();
+        if !opens_translator && !ctx.tables.is_tcp_relayable(endpoint) {
+            path = Path::from_all(endpoint);
+        }
+        let is_heeded = if is_known {
+            self.follow(ctx, roots, peer, path, NamedBy::Root)
+        } else {
+            self.may_probe(ctx.now, peer, endpoint, NamedBy::Root).is_some()
+        };
+        if is_heeded && opens_translator {
+            ctx.out.punches.push_back(path);
+        }
+        Ok((!is_known).then_some(peer))
     }
 
     /// Takes in the addresses a peer says it may be reached at, and probes those that are new.
@@ -112,20 +125,20 @@ impl Peers {
         Ok(())
     }
 
-    /// Asks a peer to answer on `path`, which somebody named, if the budget of all probes has
-    /// something left; returns whether it had.
-    pub(super) fn attempt(
+    /// Returns how many probes of `remote` one makes, in a row by that word, that is sent now; `None`
+    /// if none is to be sent, to there or to anywhere.
+    pub(super) fn may_probe(
         &mut self,
-        ctx: &mut Ctx<'_>,
-        roots: &Roots,
-        to: Address,
-        path: Path,
-    ) -> bool {
-        let may = self.probes.spend(ctx.now);
-        if may {
-            self.probe(ctx, roots, to, path);
+        now: Instant,
+        peer: Address,
+        remote: SocketAddr,
+        named_by: NamedBy,
+    ) -> Option<u32> {
+        if self.probes.is_spent(now) || self.local_addresses.contains(&remote) {
+            return None;
         }
-        may
+        let probes = self.probed.admit(now, remote, peer, named_by)?;
+        self.probes.spend(now).then_some(probes)
     }
 
     /// Asks a peer to answer on `path`, with the least that it understands: ECHO from the path's

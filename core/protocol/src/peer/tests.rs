@@ -572,6 +572,20 @@ fn a_root_introduces_and_a_leaf_punches() {
     assert_eq!(heard_from(BOB), (vec![], vec![]));
 }
 
+/// The peer was told of this node at the same moment, and may send before this node knows who it is.
+#[test]
+fn a_leaf_punches_for_whom_it_does_not_know_yet() {
+    let mut host = Host::leaf();
+    let body = Rendezvous { peer: BOB, endpoint: "5.3.0.9:4321".parse().unwrap() }.write();
+    let (from, verb) = (NEAR, Verb::Rendezvous);
+    let rx = Received { from, path: path(NEAR_AT), hops: 0, verb, packet_id: 1, body: &body };
+
+    let needed = host.with(|peers, ctx, roots, _| peers.handle_rendezvous(ctx, roots, &rx));
+
+    assert_eq!(needed, Ok(Some(BOB)));
+    assert_eq!(host.out.punches, [path("5.3.0.9:4321")]);
+}
+
 #[test]
 fn addresses_are_pushed_to_members_of_a_common_network_only() {
     let mut host = Host::leaf();
