@@ -4,8 +4,9 @@ mod mapping;
 mod report;
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
+use std::time::Duration;
 
 use clap::Args;
 use log::LevelFilter;
@@ -15,16 +16,20 @@ use zt_protocol::address::{Address, MoonId, ParseError};
 use zt_protocol::fingerprint::Invitation;
 use zt_protocol::world::WorldKind;
 use zt_runtime::store::{Home, read_world};
-use zt_runtime::{Builder, DEFAULT_PORT, Event, Handle, Port};
+use zt_runtime::{Builder, DEFAULT_PORT, Event, Handle, Port, RequestError};
 use zt_service::Api;
 
 use crate::failure::Failure;
 use report::Report;
 
+/// How often `local.conf` is looked at (spec 02 §11).
+const LOCAL_CONF_PERIOD: Duration = Duration::from_secs(10);
+
 /// Run a node in the foreground until SIGINT or SIGTERM.
 ///
 /// On SIGUSR1 it says what it has dropped since it started, by reason, and why each peer is reached
-/// the way it is.
+/// the way it is. On SIGHUP, and soon after it was edited, it reads local.conf again; ports and the
+/// like change at the next start only.
 #[derive(Args, Debug)]
 pub(crate) struct Node {
     /// Where the node keeps its identity and state; made if it does not exist.
@@ -89,6 +94,7 @@ impl Node {
     async fn run_until_signal(self) -> Result<(), Failure> {
         let mut signals = Signals::listen().map_err(Failure::Runtime)?;
         let mut asked = signal(SignalKind::user_defined1()).map_err(Failure::Runtime)?;
+        let mut hangup = signal(SignalKind::hangup()).map_err(Failure::Runtime)?;
         let report = Report::new(self.json);
         let mut is_renewed = false;
         loop {
@@ -105,6 +111,7 @@ impl Node {
             let result = tokio::select! {
                 result = self.serve(&node, &networks, &report) => result,
                 () = report_when_asked(&node, &mut asked, &report) => Ok(Ended::AsTold),
+                () = follow_local_conf(&node, &self.home, &mut hangup) => Ok(Ended::AsTold),
                 () = signals.received() => Ok(Ended::AsTold),
             };
             tokio::select! {
@@ -206,6 +213,31 @@ async fn report_when_asked(node: &Handle, asked: &mut Signal, report: &Report) {
             if let Ok(Some(explanation)) = node.explain(peer.address).await {
                 report.explanation(&explanation);
             }
+        }
+    }
+}
+
+/// Has the node go by `local.conf` whenever that is edited or the signal comes, until it stops.
+async fn follow_local_conf(node: &Handle, home: &Path, hangup: &mut Signal) {
+    let modified = || {
+        let modified = |name| home.join(name).metadata().and_then(|file| file.modified()).ok();
+        ["local.conf", "trustedpaths"].map(modified)
+    };
+    let mut known = modified();
+    loop {
+        tokio::select! {
+            _ = hangup.recv() => {}
+            () = tokio::time::sleep(LOCAL_CONF_PERIOD) => {
+                if known == modified() {
+                    continue;
+                }
+            }
+        }
+        known = modified();
+        match node.reload_local_conf().await {
+            Ok(()) => log::info!("local.conf was read again"),
+            Err(RequestError::Stopped) => return,
+            Err(error) => log::warn!(error:%; "local.conf is not gone by as it is"),
         }
     }
 }

@@ -270,6 +270,33 @@ fn a_node_says_that_it_runs_and_stops_when_it_is_told() {
     assert!(dir.path().join("planet").exists());
 }
 
+/// Also it goes on when it is told to read the file again, which would end other programs.
+#[test]
+fn a_node_says_on_which_paths_it_does_not_encrypt() {
+    let dir = TempDir::new().unwrap();
+    let conf = r#"{ "physical": { "10.1.0.0/16": { "trustedPathId": 4660 } } }"#;
+    fs::write(dir.path().join("local.conf"), conf).unwrap();
+    let mut node = Command::new(env!("CARGO_BIN_EXE_zt"))
+        .args(["node", "--home", text(dir.path()), "--port", "0", "--no-tun", "--json"])
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let lines = BufReader::new(node.stdout.take().unwrap()).lines();
+    let mut events =
+        lines.map(|line| serde_json::from_str::<serde_json::Value>(&line.unwrap()).unwrap());
+    let process = node.id().to_string();
+    let signal = |name| Command::new("kill").args([name, process.as_str()]).status().unwrap();
+
+    let [started, told] = [events.next().unwrap(), events.next().unwrap()];
+    let signalled = [signal("-HUP"), signal("-TERM")];
+
+    assert_eq!(started["event"], "started");
+    let trusted = json!([{ "network": "10.1.0.0/16", "id": "1234" }]);
+    assert_eq!(told, json!({ "event": "NOT_ENCRYPTED", "trusted_paths": trusted }));
+    assert!(signalled.iter().all(|status| status.success()) && node.wait().unwrap().success());
+    assert_eq!(events.last().unwrap()["event"], "stopped");
+}
+
 #[test]
 fn a_running_node_says_why_its_peers_are_reached_the_way_they_are() {
     let dir = TempDir::new().unwrap();

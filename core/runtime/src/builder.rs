@@ -24,6 +24,7 @@ use crate::host::{Host, Machine};
 use crate::interfaces::Avoided;
 use crate::limits::REQUESTS_MAX;
 use crate::mapping::Mapping;
+use crate::reconfigure::{ByProgram, Configured};
 use crate::store::{Home, HomeError, LocalConf, Records, Storage, StorageKey, Watch};
 use crate::tcp_relay::TcpRelay;
 use crate::udp::{Bind, BindError, Outfit, Sockets, ports};
@@ -282,11 +283,17 @@ impl Builder {
     pub async fn start(self) -> Result<Handle, StartError> {
         let home = self.home.clone();
         let conf = tokio::task::spawn_blocking(move || home.local_conf());
-        let this = self.go_by(conf.await.map_err(|_| StartError::Runtime)??);
-        this.start_configured().await
+        let conf = conf.await.map_err(|_| StartError::Runtime)??;
+        let by_program = ByProgram {
+            path_rules: self.path_rules.is_some(),
+            low_bandwidth: self.low_bandwidth,
+            bonding: self.bonding.is_some(),
+        };
+        let configured = Configured::new(conf.clone(), by_program);
+        self.go_by(conf).start_configured(configured).await
     }
 
-    async fn start_configured(self) -> Result<Handle, StartError> {
+    async fn start_configured(self, configured: Configured) -> Result<Handle, StartError> {
         let path_rules = self.path_rules.unwrap_or_default();
         warn_of_trusted_paths(&path_rules);
         let avoided = Avoided { interfaces: self.avoided_interfaces, rules: path_rules.clone() };
@@ -337,6 +344,7 @@ impl Builder {
             running,
             settings: tokio::sync::Mutex::default(),
             runtime: tokio::runtime::Handle::current(),
+            configured,
         };
 
         let clock = Clock::start();

@@ -27,6 +27,7 @@ use crate::events::{Event, Events};
 use crate::mapping::PortMapping;
 use crate::packets::Packets;
 use crate::port::Port;
+use crate::reconfigure::Configured;
 use crate::request::{Losses, Reply, Request, RequestError, StoredNetwork};
 use crate::store::{Home, Records};
 
@@ -56,6 +57,7 @@ pub(crate) struct Shared {
     pub(crate) settings: tokio::sync::Mutex<()>,
     /// Where the node runs: who asks may be on a thread of another runtime, or of none.
     pub(crate) runtime: tokio::runtime::Handle,
+    pub(crate) configured: Configured,
 }
 
 impl Handle {
@@ -486,6 +488,10 @@ impl Handle {
         while running.changed().await.is_ok() {}
     }
 
+    pub(crate) fn configured(&self) -> &Configured {
+        &self.shared.configured
+    }
+
     pub(crate) async fn ask<T>(
         &self,
         request: impl FnOnce(Reply<T>) -> Request,
@@ -496,7 +502,7 @@ impl Handle {
     }
 
     /// Reads or edits what is stored on a thread that may wait for the disk.
-    async fn edit<T: Send + 'static, E: From<RequestError> + Send + 'static>(
+    pub(crate) async fn edit<T: Send + 'static, E: From<RequestError> + Send + 'static>(
         &self,
         edit: impl FnOnce(&Home) -> Result<T, E> + Send + 'static,
     ) -> Result<T, E> {
@@ -512,7 +518,7 @@ impl Handle {
         asked.unwrap_or_else(|_| Err(RequestError::Stopped.into()))
     }
 
-    async fn settle(&self, command: Command) -> Result<(), RequestError> {
+    pub(crate) async fn settle(&self, command: Command) -> Result<(), RequestError> {
         let command = Box::new(command);
         self.ask(|reply| Request::Settle { command, reply }).await?
     }

@@ -41,6 +41,7 @@ mod mapping;
 mod netlink;
 mod plans;
 mod port;
+mod reconfigure;
 mod request;
 mod tcp_relay;
 mod tun;

@@ -12,7 +12,7 @@ use zt_protocol::rng::Rng;
 use zt_protocol::time::UnixMillis;
 use zt_protocol::world::{Root, World, WorldKey, WorldKind};
 use zt_runtime::store::HomeError;
-use zt_runtime::{Builder, StartError};
+use zt_runtime::{Builder, RequestError, StartError};
 
 /// Long enough for a busy machine; what is waited for takes at most some seconds.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -96,6 +96,55 @@ async fn sockets_are_where_local_conf_and_later_rules_allow_them() {
 
     let bound = node.bound();
     assert!(bound.iter().all(|at| !at.ip().is_loopback() || at.is_ipv6()), "{bound:?}");
+}
+
+/// Its ports it keeps, and what cannot be understood leaves everything as it was.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_running_node_goes_by_local_conf_as_it_is_edited_when_told_to() {
+    let home = home("{}");
+    let edit = |text: &str| std::fs::write(home.path().join("local.conf"), text).unwrap();
+    let node = Builder::new(home.path()).bind(["127.0.0.1:0".parse().unwrap()]).start().await;
+    let node = node.unwrap();
+    let bound = node.bound();
+    let trusted_paths = async || node.status().await.unwrap().trusted_paths;
+
+    edit(
+        r#"{
+        "physical": { "10.1.0.0/16": { "trustedPathId": 7 } },
+        "settings": { "primaryPort": 1000, "lowBandwidthMode": true }
+    }"#,
+    );
+    assert_eq!(trusted_paths().await, []);
+    node.reload_local_conf().await.unwrap();
+
+    let trusted = ("10.1.0.0/16".parse().unwrap(), TrustedPathId::new(7).unwrap());
+    assert_eq!(trusted_paths().await, [trusted]);
+    assert_eq!(node.bound(), bound);
+
+    edit(r#"{ "physical": { "10.1.0.0/99": { "blacklist": true } } }"#);
+    let refused = node.reload_local_conf().await.unwrap_err();
+    assert!(matches!(refused, RequestError::Home(HomeError::LocalConf { .. })), "{refused}");
+    assert_eq!(trusted_paths().await, [trusted]);
+
+    std::fs::remove_file(home.path().join("local.conf")).unwrap();
+    node.reload_local_conf().await.unwrap();
+    assert_eq!(trusted_paths().await, []);
+    node.shutdown().await;
+}
+
+/// As at the start, what the program says goes before the file.
+#[tokio::test(flavor = "multi_thread")]
+async fn rules_that_the_program_has_given_stay_when_the_file_is_edited() {
+    let home = home("{}");
+    let builder = Builder::new(home.path()).bind(["127.0.0.1:0".parse().unwrap()]);
+    let node = builder.path_rules(PathRules::default()).start().await.unwrap();
+
+    let text = r#"{ "physical": { "10.1.0.0/16": { "trustedPathId": 7 } } }"#;
+    std::fs::write(home.path().join("local.conf"), text).unwrap();
+    node.reload_local_conf().await.unwrap();
+
+    assert_eq!(node.status().await.unwrap().trusted_paths, []);
+    node.shutdown().await;
 }
 
 #[tokio::test]
