@@ -157,7 +157,8 @@ def test_a_hundred_nodes_leave_nothing_behind(tmp_path: Path) -> None:
 
     *before, resident_before = cycles(20)
     *after, resident_after = cycles(100)
-    assert after == before
+    # What an earlier test left may have ended meanwhile.
+    assert all(now <= then for now, then in zip(after, before)), (before, after)
     assert resident_after - resident_before < 8 * 1024, "KiB more than 100 nodes ago"
 
 

@@ -177,7 +177,7 @@ public class Node private constructor(private val native: NativeNode, first: Nod
      */
     public suspend fun setProtector(protector: SocketProtector) {
         val native = NativeSocketProtector(protector)
-        native.blamed { ask { setProtector(native) } }
+        blaming(native) { ask { setProtector(native) } }
     }
 
     /** How often the node was woken since it started, by what. */
@@ -256,10 +256,12 @@ public class Node private constructor(private val native: NativeNode, first: Nod
          * If the caller is cancelled meanwhile, the node is stopped.
          *
          * @param protector sees every socket before it is used, from the first on.
+         * @param storage keeps what outlives the node, in place of [Config.home], which is then empty.
          * @throws ZtException.Bind if there is no socket to use, because it refused them for instance.
          */
-        public suspend fun start(config: Config, protector: SocketProtector? = null): Node {
-            val native = if (protector == null) NativeNode.start(config) else start(config, NativeSocketProtector(protector))
+        public suspend fun start(config: Config, protector: SocketProtector? = null, storage: Storage? = null): Node {
+            val shown = protector?.let(::NativeSocketProtector)
+            val native = blaming(shown) { NativeNode.startWith(config, NativeHooks(shown, storage)) }
             return try {
                 Node(native, native.status())
             } catch (problem: Throwable) {
@@ -268,9 +270,6 @@ public class Node private constructor(private val native: NativeNode, first: Nod
                 throw problem
             }
         }
-
-        private suspend fun start(config: Config, protector: NativeSocketProtector): NativeNode =
-            protector.blamed { NativeNode.startWith(config, NativeHooks(protector)) }
     }
 }
 

@@ -16,7 +16,8 @@ public fun interface SocketProtector {
 internal class NativeSocketProtector(private val protector: SocketProtector) : NativeProtector {
     /** What the protector has thrown last. */
     @Volatile
-    private var problem: Throwable? = null
+    var problem: Throwable? = null
+        private set
 
     override fun protect(fd: Int): Boolean = try {
         protector.protect(fd)
@@ -24,12 +25,12 @@ internal class NativeSocketProtector(private val protector: SocketProtector) : N
         problem = thrown
         false
     }
+}
 
-    /** Runs [action]; if that fails after the protector has thrown something, says so. */
-    suspend fun <T> blamed(action: suspend () -> T): T = try {
-        action()
-    } catch (failure: ZtException) {
-        problem?.let { failure.initCause(it) }
-        throw failure
-    }
+/** Does something; if that fails after the protector has thrown something, says so. */
+internal suspend fun <T> blaming(protector: NativeSocketProtector?, action: suspend () -> T): T = try {
+    action()
+} catch (failure: ZtException) {
+    protector?.problem?.let { failure.initCause(it) }
+    throw failure
 }

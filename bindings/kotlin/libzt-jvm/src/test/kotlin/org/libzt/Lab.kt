@@ -31,8 +31,8 @@ class Lab private constructor(private val dir: File, private val planet: ByteArr
         allowLoopback = true,
     )
 
-    suspend fun node(config: Config, protector: SocketProtector? = null): Node =
-        Node.start(config, protector).also { nodes += it }
+    suspend fun node(config: Config, storage: Storage? = null, protector: SocketProtector? = null): Node =
+        Node.start(config, protector, storage).also { nodes += it }
 
     /** Starts a node and has it admitted. */
     suspend fun member(name: String): Pair<Network, InetAddress> {
