@@ -13,7 +13,7 @@ import kotlinx.coroutines.withContext
  * measured is the boundary and not how long the node takes to seal and send.
  */
 class SlabBench {
-    /** Budget: 50 ns per packet of the usual lengths, where a copy of the longest takes 35 of them. */
+    /** Budget: 50 ns per packet besides the copy, which takes 32 of 1400 bytes where this was written. */
     @Test
     fun `a packet costs nanoseconds`() = Lab.run {
         node(config("alice")).join(NetworkId.parse("8056c2e21c000001")).packets().use { port ->
@@ -24,9 +24,8 @@ class SlabBench {
                     measure(packet) { port.trySend(it) } to measure(packet) { it.copyTo(copy) }
                 }
                 println("slab, $length bytes, ns/packet: best ${sent.first()}, median ${sent[sent.size / 2]}; a copy: ${copied.first()}")
-                // The best of many: what the machine does besides is not the slab's. Where it copies slowly, so may this.
-                val budget = maxOf(BUDGET_NS, 2 * copied.first())
-                assertTrue(sent.first() <= budget, "$length bytes: ${sent.first()} ns, of $budget")
+                // The best of many: what the machine does besides is not the slab's.
+                assertTrue(sent.first() - copied.first() <= BUDGET_NS, "$length bytes: ${sent.first()} ns")
             }
         }
     }
