@@ -53,7 +53,7 @@ public struct ZTError: Error, Hashable, LocalizedError {
         /// The address or fingerprint cannot be that of the node meant.
         case wrongPeer = 304
 
-        /// The home directory cannot be read or written.
+        /// The home directory, or the storage in its place, cannot be read or written.
         case storage = 400
         /// The identity stored is none, or another than the one given.
         case corruptIdentity = 401

@@ -35,7 +35,7 @@ public actor ZTNode {
 
     /// Starts a node. One without an identity makes one, which takes a second or two.
     ///
-    /// - Parameter hooks: what it asks its host while it runs: to keep its sockets out of a VPN, for instance.
+    /// - Parameter hooks: whom it asks while it runs: to keep its sockets out of a VPN, or to keep its state.
     public static func start(_ config: Config, hooks: Hooks = Hooks()) async throws(ZTError) -> ZTNode {
         do {
             let native = try await NativeNode.startWith(config: config, hooks: hooks)

@@ -93,7 +93,8 @@
         }
 
         private func admitted(_ lab: Lab) async throws -> Provider {
-            let config = await lab.config("alice")
+            var config = await lab.config("alice")
+            config.storageKey = try ZTKeychain().storageKey()
             let known = try await ZTNode.start(config)
             try await lab.controller.allow(known.address, on: lab.network)
             try await known.stop()
@@ -136,7 +137,9 @@
         }
 
         override func config() throws -> Config {
-            inLab
+            var config = inLab
+            config.storageKey = try super.config().storageKey
+            return config
         }
 
         override func prepare(_ settings: NEPacketTunnelNetworkSettings, for plan: TunPlan) {
