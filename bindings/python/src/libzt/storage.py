@@ -60,4 +60,5 @@ def _told(ask: Callable[[], _T]) -> _T:
     try:
         return ask()
     except Exception as error:
-        raise _native.StorageFailure.Failed(f"{type(error).__name__}: {error}") from error
+        text = f"{type(error).__name__}: {error}"
+        raise _native.StorageFailure.Failed(text) from error  # type: ignore[attr-defined]
