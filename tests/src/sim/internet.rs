@@ -109,7 +109,7 @@ pub(super) struct Internet {
     /// Which LAN the router at an address leads to.
     routers: BTreeMap<(Segment, IpAddr), LanId>,
     /// How many addresses of the Internet were given out.
-    sites: u16,
+    sites: u32,
     seed: u64,
 }
 
@@ -138,8 +138,8 @@ impl Internet {
     /// Returns an address of the Internet nobody has.
     fn new_site(&mut self) -> Ipv4Addr {
         self.sites += 1;
-        let [high, low] = self.sites.to_be_bytes();
-        Ipv4Addr::new(5, low, high, 1)
+        let [_, more, high, low] = self.sites.to_be_bytes();
+        Ipv4Addr::new(5 + more, low, high, 1)
     }
 
     /// Makes a LAN behind a translator of kind `nat`.

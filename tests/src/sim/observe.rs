@@ -128,6 +128,12 @@ impl World {
         self.peer(a, b)?.path
     }
 
+    /// Returns to how many others `node` has a path.
+    #[must_use]
+    pub fn path_count(&self, node: NodeId) -> usize {
+        self.node(node).peers(self.now).iter().filter(|peer| peer.path.is_some()).count()
+    }
+
     /// Returns how packets of `a` get to `b`.
     #[must_use]
     pub fn route(&self, a: NodeId, b: NodeId) -> Route {
