@@ -1,4 +1,5 @@
 //! What the pages of `docs/` show is what there is.
+#![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
 use std::fs;
 use std::path::{Path, PathBuf};

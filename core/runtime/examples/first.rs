@@ -1,4 +1,5 @@
 //! Joins a network, and tells what comes for this node: `first DIRECTORY NETWORK`.
+#![allow(clippy::print_stdout, reason = "whoever has started it reads what it says")]
 
 use std::env::args;
 use std::error::Error;
