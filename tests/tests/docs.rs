@@ -68,11 +68,13 @@ fn programs_of(page: &str) -> impl Iterator<Item = (&str, &str)> {
 
 /// Returns the pages by file name, with their text.
 fn pages() -> Vec<(String, String)> {
-    let entries = fs::read_dir(docs()).unwrap().map(|entry| entry.unwrap().path());
+    let entries = fs::read_dir(docs()).expect("there are pages");
+    let entries = entries.map(|entry| entry.expect("a page has a name").path());
     let pages: Vec<PathBuf> =
         entries.filter(|path| path.extension().is_some_and(|end| end == "md")).collect();
-    let name = |path: &Path| path.file_name().unwrap().to_string_lossy().into_owned();
-    pages.iter().map(|path| (name(path), fs::read_to_string(path).unwrap())).collect()
+    let name = |path: &Path| path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let text = |path: &Path| fs::read_to_string(path).expect("a page is text");
+    pages.iter().map(|path| (name(path), text(path))).collect()
 }
 
 fn docs() -> PathBuf {
