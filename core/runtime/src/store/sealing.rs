@@ -2,10 +2,10 @@
 //! reads what is stored learns nothing.
 //!
 //! ```text
-//!  0            7         8        32
+//!  0            8         9        33
 //!  +------------+---------+--------+---------------------+----------+
-//!  | "ztsealed" | version | nonce  | ciphertext          | tag (16) |
-//!  | (8)        | 1       | (24)   | (as long as it was) |          |
+//!  | "ztsealed" | version | nonce  | ciphertext          | tag      |
+//!  | (8)        | (1)     | (24)   | (as long as it was) | (16)     |
 //!  +------------+---------+--------+---------------------+----------+
 //! ```
 //!
