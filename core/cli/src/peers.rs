@@ -54,10 +54,11 @@ fn to_text(peers: &Value, explain: bool) -> String {
 
 fn explain_into(text: &mut String, explanation: &Value) {
     let _ = writeln!(text, "    {}", why(explanation));
-    if let (Some(root), Some(path)) =
-        (explanation["relay"]["root"].as_str(), explanation["relay"]["path"].as_str())
+    let is_relayed = explanation["reason"] != "direct";
+    if let (true, Some(root), Some(path)) =
+        (is_relayed, explanation["relay"]["root"].as_str(), explanation["relay"]["path"].as_str())
     {
-        let _ = writeln!(text, "    what has no direct path goes by root {root} at {path}");
+        let _ = writeln!(text, "    root {root} at {path} relays");
     }
     for (name, key) in [("IPv4", "ipv4"), ("IPv6", "ipv6")] {
         let ports = match explanation["ports"][key].as_str() {
