@@ -145,7 +145,7 @@ mod tests {
             "address     role    version   latency  path\n\
              8056c2e21c  LEAF    -               -  relayed\n\
              \u{20}   relayed: it does not answer where it is said to be\n\
-             \u{20}   what has no direct path goes by root d5b4deab9d at 5.1.0.1/9993\n\
+             \u{20}   root d5b4deab9d at 5.1.0.1/9993 relays\n\
              \u{20}   IPv4: every place outside sees the same port of this node\n\
              \u{20}   5.3.0.1/9993  named by a root, asked 3.0 s ago: silent 3 times\n\
              \u{20}   the next try is in 1.5 s\n"
