@@ -93,6 +93,11 @@ impl Whois {
         ctx.out.send(root, Verb::Whois, address.to_bytes().to_vec());
     }
 
+    /// Returns whether it was asked, and not answered yet, who holds `address`.
+    pub(crate) fn is_asked(&self, address: Address) -> bool {
+        self.asked.contains_key(&address)
+    }
+
     /// Keeps a packet until its recipient can be reached; returns the one displaced, if any.
     pub(crate) fn hold_outgoing(&mut self, now: Instant, packet: Outgoing) -> Option<Outgoing> {
         self.wake(now);

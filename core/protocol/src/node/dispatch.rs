@@ -123,10 +123,13 @@ impl Control {
             Verb::Hello => self.peers.handle_inner_hello(ctx, roots, &mut self.surface, rx),
             Verb::Whois => self.peers.handle_whois(ctx, roots, rx),
             Verb::Echo => self.peers.handle_echo(ctx, rx),
-            Verb::Rendezvous => match self.peers.handle_rendezvous(ctx, roots, rx)? {
-                Some(stranger) => self.hold(now, WaitingPacket::opened(stranger, rx)),
-                None => Ok(()),
-            },
+            Verb::Rendezvous => {
+                let is_expected = |peer| self.whois.is_asked(peer);
+                match self.peers.handle_rendezvous(ctx, roots, rx, is_expected)? {
+                    Some(stranger) => self.hold(now, WaitingPacket::opened(stranger, rx)),
+                    None => Ok(()),
+                }
+            }
             Verb::PushDirectPaths => self.peers.handle_push_direct_paths(ctx, roots, rx),
             Verb::Ack | Verb::QosMeasurement | Verb::PathNegotiationRequest => {
                 self.peers.handle_bond(ctx, roots, rx)

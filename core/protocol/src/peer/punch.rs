@@ -44,11 +44,13 @@ impl Peer {
 
 impl Peers {
     /// Takes in a root's word that a peer may be reached at an address; returns the peer if it is not
-    /// known yet, so that this is to be taken in again once it is.
+    /// known yet but `is_expected`, so that this is to be taken in again once it is.
     ///
-    /// This node's translator is opened at once, known or not. That peer has been told the same, and
-    /// sends; and a translator that hears from it first may have taken the port the root has named
-    /// for a flow of its own, as Linux does that masquerades and filters nothing.
+    /// A peer is expected if it has been heard or is to be spoken to, and a root was asked who it is.
+    /// This node's translator is opened for it at once: it has been told the same, and sends; and a
+    /// translator that hears from it first may have taken the port the root has named for a flow of
+    /// its own, as Linux does that masquerades and filters nothing. Who is neither known nor expected
+    /// is left alone (spec 02 §2.6).
     ///
     /// # Errors
     ///
@@ -58,12 +60,12 @@ impl Peers {
         ctx: &mut Ctx<'_>,
         roots: &Roots,
         rx: &Received<'_>,
+        is_expected: impl Fn(Address) -> bool,
     ) -> Result<Option<Address>, Rejected> {
         let Rendezvous { peer, endpoint } = Rendezvous::read(rx.body)?;
         let is_known = self.peers.contains_key(&peer);
         let is_meant = roots.is_upstream(rx.from)
-            && peer != ctx.me.address()
-            && (is_known || self.may_meet(roots, peer))
+            && (is_known || is_expected(peer))
             && endpoint.port() != 0
             && is_usable(ctx.tables, roots, peer, endpoint.ip());
         if !is_meant {

@@ -563,7 +563,8 @@ fn a_root_introduces_and_a_leaf_punches() {
             body: &body,
         };
         host.sent.clear();
-        host.with(|peers, ctx, roots, _| peers.handle_rendezvous(ctx, roots, &rx)).unwrap();
+        host.with(|peers, ctx, roots, _| peers.handle_rendezvous(ctx, roots, &rx, |_| false))
+            .unwrap();
         (host.out.punches.drain(..).collect::<Vec<_>>(), host.sent.clone())
     };
 
@@ -574,15 +575,20 @@ fn a_root_introduces_and_a_leaf_punches() {
 
 /// The peer was told of this node at the same moment, and may send before this node knows who it is.
 #[test]
-fn a_leaf_punches_for_whom_it_does_not_know_yet() {
+fn a_leaf_punches_for_whom_it_expects_to_know() {
     let mut host = Host::leaf();
     let body = Rendezvous { peer: BOB, endpoint: "5.3.0.9:4321".parse().unwrap() }.write();
     let (from, verb) = (NEAR, Verb::Rendezvous);
     let rx = Received { from, path: path(NEAR_AT), hops: 0, verb, packet_id: 1, body: &body };
 
-    let needed = host.with(|peers, ctx, roots, _| peers.handle_rendezvous(ctx, roots, &rx));
+    let mut told = |expected: Address| {
+        host.with(|peers, ctx, roots, _| {
+            peers.handle_rendezvous(ctx, roots, &rx, |peer| peer == expected)
+        })
+    };
 
-    assert_eq!(needed, Ok(Some(BOB)));
+    assert_eq!(told(NEAR), Ok(None));
+    assert_eq!(told(BOB), Ok(Some(BOB)));
     assert_eq!(host.out.punches, [path("5.3.0.9:4321")]);
 }
 
