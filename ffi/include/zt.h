@@ -1699,6 +1699,19 @@ zt_result zt_node_status(zt_node node, struct zt_status *out);
 zt_result zt_node_trusted_paths(zt_node node, struct zt_trusted_path *paths, size_t capacity, size_t *count);
 
 /**
+ * Reads `local.conf` and `trustedpaths` again, after the user has edited them, and goes by what has
+ * changed in them: rules for physical addresses, bonding, low-bandwidth mode.
+ *
+ * What takes effect at the next start only, such as a port, and what cannot be understood, is a warning in
+ * the log (`zt_log_next`) that names its key; the rest counts, and the result is `ZT_OK`. What `zt_config`
+ * says goes before the files. `ZT_ERROR_CORRUPT_STATE` if `local.conf` is no JSON object, or it is not
+ * clear what it wants avoided; `ZT_ERROR_STORAGE` if it cannot be read: the node goes on as before.
+ *
+ * Thread-safe. Waits for the disk and the node, which takes milliseconds.
+ */
+zt_result zt_node_reload_local_conf(zt_node node);
+
+/**
  * Writes a descriptor to wait on, by `poll` for instance: it is readable while there is an event to
  * take, and once the node has stopped. The caller closes it, and must not read from it.
  *

@@ -119,6 +119,37 @@ fn relay_and_trusted_paths_are_part_of_the_status() {
     assert_eq!(node.port_mapping(), None);
 }
 
+/// Problems that matter leave the node as it was; others are passed over, and the rest counts.
+#[test]
+fn local_conf_is_read_again_when_the_host_says_so() {
+    let dir = TempDir::new().unwrap();
+    let edit = |text: &str| std::fs::write(dir.path().join("local.conf"), text).unwrap();
+    let node = Node::start_blocking(config(dir.path(), &[])).unwrap();
+    let reload = || node.block_on(node.reload_local_conf()).map_err(|error| error.code());
+    let trusted = || {
+        let paths = node.block_on(node.status()).unwrap().trusted_paths;
+        paths.iter().map(|path| path.id).collect::<Vec<_>>()
+    };
+
+    edit(
+        r#"{
+        "physical": { "10.20.0.0/16": { "trustedPathId": 7 }, "10.21.0.0/16": { "mtu": "short" } },
+        "settings": { "primaryPort": 1000 }
+    }"#,
+    );
+    assert_eq!((reload(), trusted()), (Ok(()), vec![7]));
+    for unclear in ["not JSON", r#"{ "physical": { "10.1.0.0/99": { "blacklist": true } } }"#] {
+        edit(unclear);
+        assert_eq!((reload(), trusted()), (Err(402), vec![7]));
+    }
+    std::fs::remove_file(dir.path().join("local.conf")).unwrap();
+    assert_eq!((reload(), trusted()), (Ok(()), vec![]));
+    std::fs::create_dir(dir.path().join("local.conf")).unwrap();
+    assert_eq!(reload(), Err(400));
+    node.block_on(node.stop()).unwrap();
+    assert_eq!(reload(), Err(200));
+}
+
 /// A root, and a controller with one network.
 struct World {
     dir: TempDir,

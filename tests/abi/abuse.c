@@ -115,6 +115,33 @@ static void null_and_nonsense(zt_node node) {
     EXPECT(zt_node_next_event(node, 0, NULL), ZT_ERROR_NULL_ARGUMENT);
 }
 
+/* Edits the file in the controller's home. */
+static void edit_local_conf(const struct world *world, const char *text) {
+    char path[600];
+    snprintf(path, sizeof path, "%s/controller/local.conf", world->dir);
+    FILE *file = fopen(path, "w");
+    if (file == NULL || fputs(text, file) < 0 || fclose(file) != 0) {
+        perror(path);
+        exit(1);
+    }
+}
+
+static void local_conf(const struct world *world) {
+    zt_status status;
+    status.struct_size = sizeof status;
+    edit_local_conf(world, "{\"physical\": {\"10.20.0.0/16\": {\"trustedPathId\": 7, \"mtu\": \"short\"}}}");
+    EXPECT(zt_node_reload_local_conf(world->controller), ZT_OK);
+    edit_local_conf(world, "not JSON");
+    EXPECT(zt_node_reload_local_conf(world->controller), ZT_ERROR_CORRUPT_STATE);
+    EXPECT(zt_node_status(world->controller, &status), ZT_OK);
+    if (status.trusted_paths != 1) {
+        fprintf(stderr, "%u trusted paths are in force, not the one that was\n", (unsigned)status.trusted_paths);
+        exit(1);
+    }
+    edit_local_conf(world, "{}");
+    EXPECT(zt_node_reload_local_conf(world->controller), ZT_OK);
+}
+
 static void descriptors(zt_node node) {
     int pair[2], file = open("/dev/null", O_RDWR);
     EXPECT(zt_network_attach_tun(node, ELSEWHERE, 0, NULL), ZT_ERROR_NOT_JOINED);
@@ -441,6 +468,7 @@ int main(int argc, char **argv) {
     zt_node node = world.controller;
     wrong_handles(node);
     null_and_nonsense(node);
+    local_conf(&world);
     descriptors(node);
     close_while_waiting(node);
     free_while_waiting(&world);

@@ -200,14 +200,24 @@ async def test_a_relay_and_bonding_are_asked_for_and_told_of(tmp_path: Path) -> 
         assert (await node.status()).tcp_relay is libzt.TcpRelayStatus.OFF
 
 
-async def test_a_trusted_path_of_local_conf_is_told_of(tmp_path: Path) -> None:
+async def test_trusted_paths_are_those_of_local_conf_as_it_was_read_last(tmp_path: Path) -> None:
     home = tmp_path / "node"
     home.mkdir()
     physical = {"10.20.0.0/16": {"trustedPathId": 7}}
     (home / "local.conf").write_text(json.dumps({"physical": physical}))
     async with loopback(home) as node:
         prefix = libzt.Prefix(address=ipaddress.ip_address("10.20.0.0"), bits=16)
-        assert (await node.status()).trusted_paths == [libzt.TrustedPath(prefix=prefix, id=7)]
+        trusted = [libzt.TrustedPath(prefix=prefix, id=7)]
+        assert (await node.status()).trusted_paths == trusted
+        unclear = {"physical": {"10.1.0.0/99": {"blacklist": True}}}
+        (home / "local.conf").write_text(json.dumps(unclear))
+        with pytest.raises(libzt.CorruptState, match=r"physical\.10\.1\.0\.0/99"):
+            await node.reload_local_conf()
+        assert (await node.status()).trusted_paths == trusted
+        # What can wait, or cannot be understood, is a warning.
+        (home / "local.conf").write_text(json.dumps({"settings": {"primaryPort": "x"}}))
+        await node.reload_local_conf()
+        assert (await node.status()).trusted_paths == []
 
 
 async def test_a_node_whose_sockets_are_refused_does_not_start(tmp_path: Path) -> None:

@@ -51,6 +51,10 @@ impl Handle {
     /// [`RequestError`]. The node goes on as before if the file cannot be read, or does not say
     /// clearly what is to be avoided.
     pub async fn reload_local_conf(&self) -> Result<(), RequestError> {
+        // Where nothing has changed, the driver is asked nothing.
+        if self.has_stopped() {
+            return Err(RequestError::Stopped);
+        }
         let Configured { at_start, last, by_program } = self.configured();
         let mut last = last.lock().await;
         let conf = self.edit(|home| Ok::<_, RequestError>(home.local_conf()?)).await?;

@@ -130,6 +130,8 @@ async fn a_running_node_goes_by_local_conf_as_it_is_edited_when_told_to() {
     node.reload_local_conf().await.unwrap();
     assert_eq!(trusted_paths().await, []);
     node.shutdown().await;
+    let stopped = node.reload_local_conf().await.unwrap_err();
+    assert!(matches!(stopped, RequestError::Stopped), "{stopped}");
 }
 
 /// As at the start, what the program says goes before the file.

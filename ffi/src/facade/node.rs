@@ -154,6 +154,22 @@ impl Node {
         })
     }
 
+    /// Reads `local.conf` and `trustedpaths` again, after the user has edited them, and goes by what has
+    /// changed in them: rules for physical addresses, bonding, low-bandwidth mode.
+    ///
+    /// What takes effect at the next start only, such as a port, and what cannot be understood, is a
+    /// warning in the log that names its key; the rest counts. What the program has configured itself
+    /// goes before the files.
+    ///
+    /// # Errors
+    ///
+    /// [`ZtError::CorruptState`] if `local.conf` is no JSON object, or it is not clear what it wants
+    /// avoided, and [`ZtError::Storage`] if it cannot be read: the node goes on as before.
+    /// [`ZtError::Stopped`].
+    pub async fn reload_local_conf(&self) -> Result<(), ZtError> {
+        Ok(self.handle.reload_local_conf().await?)
+    }
+
     /// Waits for the next event; `None` once the node has stopped and there are no more.
     ///
     /// Each event is given to one caller. There are at most 1024; when more come, the oldest are

@@ -230,6 +230,21 @@ class Node:
         with translated():
             return await self._running().wakeups()
 
+    async def reload_local_conf(self) -> None:
+        """Goes by `local.conf` and `trustedpaths` as they are, after the user has edited them.
+
+        Rules for physical addresses, bonding and low-bandwidth mode take effect at once, unless the
+        program has given them itself. What has to wait for the next start, such as a port, and what
+        cannot be understood, is a warning in the log that names its key; the rest counts.
+
+        Raises:
+            CorruptState: `local.conf` is no JSON object, or it is not clear what it wants avoided.
+                The node goes on as before.
+            Storage: it cannot be read; likewise.
+        """
+        with translated():
+            await self._running().reload_local_conf()
+
     # What it is told of the machine.
 
     async def network_changed(self) -> None:

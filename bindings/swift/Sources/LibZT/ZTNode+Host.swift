@@ -35,4 +35,14 @@ extension ZTNode {
     public func setProtector(_ protector: any SocketProtector) async throws(ZTError) {
         try await ask { try await $0.setProtector(protector: protector) }
     }
+
+    /// Goes by `local.conf` and `trustedpaths` as they are, after the user has edited them: rules for physical
+    /// addresses, bonding and low-bandwidth mode, unless the program has given them itself. What has to wait for the next
+    /// start, such as a port, and what cannot be understood, is a warning in the log that names its key; the rest counts.
+    ///
+    /// - Throws: `ZTError` of `Code.corruptState` if `local.conf` is no JSON object, or it is not clear what it wants
+    ///   avoided, and of `Code.storage` if it cannot be read. The node goes on as before.
+    public func reloadLocalConf() async throws(ZTError) {
+        try await ask { try await $0.reloadLocalConf() }
+    }
 }

@@ -127,6 +127,23 @@ import Testing
         }
     }
 
+    @Test("local.conf is read again, and counts unless it is unclear what to avoid")
+    func localConf() async throws {
+        try await Lab.run { lab in
+            let node = try await lab.node("alice")
+            let conf = URL(fileURLWithPath: await lab.config("alice").home).appendingPathComponent("local.conf")
+
+            let trust = #"{"physical": {"10.20.0.0/16": {"trustedPathId": 7}}, "settings": {"primaryPort": 1000}}"#
+            try Data(trust.utf8).write(to: conf)
+            try await node.reloadLocalConf()
+            #expect(try await node.status().trustedPaths.map(\.id) == [7])
+
+            try Data(#"{"physical": {"10.1.0.0/99": {"blacklist": true}}}"#.utf8).write(to: conf)
+            #expect(await failure { try await node.reloadLocalConf() } == .corruptState)
+            #expect(try await node.status().trustedPaths.map(\.id) == [7])
+        }
+    }
+
     @Test("Sockets are shown to the host before they are used, and one it refuses is not used")
     func protection() async throws {
         try await Lab.run { lab in

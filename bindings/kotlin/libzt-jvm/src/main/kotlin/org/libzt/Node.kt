@@ -17,6 +17,7 @@ import kotlinx.coroutines.flow.filterNotNull
 import kotlinx.coroutines.flow.first
 import kotlinx.coroutines.flow.onSubscription
 import kotlinx.coroutines.flow.takeWhile
+import kotlinx.coroutines.flow.update
 import kotlinx.coroutines.launch
 import kotlinx.coroutines.runBlocking
 import kotlinx.coroutines.sync.Mutex
@@ -145,6 +146,22 @@ public class Node private constructor(private val native: NativeNode, first: Nod
 
     /** What the node has counted since it started. */
     public suspend fun statistics(): Statistics = ask { statistics() }
+
+    /**
+     * Goes by `local.conf` and `trustedpaths` as they are, after the user has edited them: rules for
+     * physical addresses, bonding and low-bandwidth mode, unless the program has given them itself.
+     * What has to wait for the next start, such as a port, and what cannot be understood, is a warning
+     * in the log that names its key; the rest counts.
+     *
+     * @throws ZtException.CorruptState if `local.conf` is no JSON object, or it is not clear what it
+     * wants avoided. The node goes on as before.
+     * @throws ZtException.Storage if it cannot be read; likewise.
+     */
+    public suspend fun reloadLocalConf() {
+        ask { reloadLocalConf() }
+        val trusted = ask { status() }.trustedPaths
+        current.update { it.copy(trustedPaths = trusted) }
+    }
 
     // ---- what the host knows of the machine ----
 

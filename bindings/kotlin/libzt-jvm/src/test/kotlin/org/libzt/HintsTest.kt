@@ -1,5 +1,6 @@
 package org.libzt
 
+import java.io.File
 import java.net.DatagramPacket
 import java.net.DatagramSocket
 import java.util.concurrent.atomic.AtomicInteger
@@ -73,6 +74,23 @@ class HintsTest {
 
         assertTrue(node.wakeups().requests > 5uL)
         assertNull(node.mappedPort())
+    }
+
+    @Test
+    fun `local conf is read again, and counts unless it is unclear what to avoid`() = Lab.run {
+        val config = config("alice")
+        val node = node(config)
+        val conf = File(config.home, "local.conf")
+        fun trusted() = node.status.value.trustedPaths.map { it.id }
+
+        conf.writeText("""{"physical": {"10.20.0.0/16": {"trustedPathId": 7}}, "settings": {"primaryPort": 1000}}""")
+        node.reloadLocalConf()
+        assertEquals(listOf(7uL), trusted())
+
+        conf.writeText("""{"physical": {"10.1.0.0/99": {"blacklist": true}}}""")
+        val unclear = assertFailsWith<ZtException.CorruptState> { node.reloadLocalConf() }
+        assertTrue("physical.10.1.0.0/99" in unclear.message.orEmpty(), unclear.message)
+        assertEquals(listOf(7uL), trusted())
     }
 
     @Test
