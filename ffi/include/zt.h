@@ -1438,7 +1438,7 @@ typedef struct zt_port_mapping {
 } zt_port_mapping;
 
 /**
- * What was lost around the node since it started.
+ * What was lost around the node since it started, and what has woken it.
  */
 typedef struct zt_statistics {
     /**
@@ -1466,7 +1466,8 @@ typedef struct zt_statistics {
      */
     uint64_t lost_events;
     /**
-     * How often the node was woken by a timer of its own. On a phone each time costs power.
+     * How often the node was woken by a timer of its own (`zt_node_timers`). On a phone each time costs
+     * power.
      */
     uint64_t woken_by_timers;
     /**
@@ -1500,6 +1501,20 @@ typedef struct zt_drop {
      */
     uint64_t count;
 } zt_drop;
+
+/**
+ * How often a timer has woken a node. Elements of an array, so it never grows.
+ */
+typedef struct zt_timer {
+    /**
+     * What for, for instance `peer_probe`.
+     */
+    char reason[ZT_REASON_LEN];
+    /**
+     * How often.
+     */
+    uint64_t count;
+} zt_timer;
 
 /**
  * How an engine shall be. All of it is the caller's, and read during the call only.
@@ -2166,7 +2181,7 @@ zt_result zt_node_port_mapping(zt_node node, struct zt_port_mapping *out);
 zt_result zt_storage_put(struct zt_sink *to, const void *bytes, size_t len);
 
 /**
- * Writes what was lost since the node started.
+ * Writes what was lost since the node started, and what has woken it.
  *
  * Thread-safe. Waits for the node, which takes microseconds.
  *
@@ -2183,6 +2198,15 @@ zt_result zt_node_statistics(zt_node node, struct zt_statistics *out);
  * Pointers: `drops` is null or has room for `capacity` of them; `count` is null or points to a number.
  */
 zt_result zt_node_drops(zt_node node, struct zt_drop *drops, size_t capacity, size_t *count);
+
+/**
+ * Writes how often which timer has woken the node, `capacity` of them at most; `*count` is how many have.
+ *
+ * Thread-safe. Waits for the node, which takes microseconds.
+ *
+ * Pointers: `timers` is null or has room for `capacity` of them; `count` is null or points to a number.
+ */
+zt_result zt_node_timers(zt_node node, struct zt_timer *timers, size_t capacity, size_t *count);
 
 /**
  * Makes a node without anything around it; `*out` is its handle, which `zt_engine_free` takes back.

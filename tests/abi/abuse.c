@@ -93,6 +93,14 @@ static void null_and_nonsense(zt_node node) {
     EXPECT(zt_node_port_mapping(node, &mapping), ZT_ERROR_NOT_FOUND);
     EXPECT(zt_node_trusted_paths(node, NULL, 3, &count), ZT_ERROR_NULL_ARGUMENT);
     EXPECT(zt_node_trusted_paths(node, NULL, 0, &count), ZT_OK);
+    zt_timer timers[64];
+    EXPECT(zt_node_timers(node, NULL, 3, &count), ZT_ERROR_NULL_ARGUMENT);
+    EXPECT(zt_node_timers(node, timers, 64, NULL), ZT_ERROR_NULL_ARGUMENT);
+    EXPECT(zt_node_timers(node, timers, 64, &count), ZT_OK);
+    if (count == 0 || count > 64 || timers[0].count == 0 || timers[0].reason[0] == 0) {
+        fprintf(stderr, "no timer has woken the node, or a nameless one\n");
+        exit(1);
+    }
     EXPECT(zt_node_status(node, NULL), ZT_ERROR_NULL_ARGUMENT);
     EXPECT(zt_node_address(node, NULL), ZT_ERROR_NULL_ARGUMENT);
     EXPECT(zt_node_identity(node, NULL, 100), ZT_ERROR_NULL_ARGUMENT);

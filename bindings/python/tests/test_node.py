@@ -183,7 +183,9 @@ async def test_a_node_that_is_told_of_no_network_hears_nothing(tmp_path: Path) -
         await node.sleep()
         assert await drops_of_noise() == 0
         await node.wake()
-        assert (await node.wakeups()).requests >= 10
+        wakeups = (await node.statistics()).wakeups
+        assert wakeups.requests >= 10
+        assert "peer_probe" in {timer.reason for timer in wakeups.timers if timer.count > 0}
         assert node.mapped_port is None
 
 

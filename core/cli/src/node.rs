@@ -205,8 +205,8 @@ impl Node {
 /// Reports what was dropped, and why each peer is reached the way it is, whenever the signal comes.
 async fn report_when_asked(node: &Handle, asked: &mut Signal, report: &Report) {
     while asked.recv().await.is_some() {
-        let Ok((drops, losses)) = node.drops().await else { return };
-        report.drops(&drops, &losses);
+        let Ok(statistics) = node.statistics().await else { return };
+        report.drops(&statistics.drops, &statistics.losses);
         let Ok(peers) = node.peers().await else { return };
         for peer in peers {
             // A peer may have been forgotten in between.

@@ -28,13 +28,13 @@ use zt_protocol::world::World;
 
 use crate::clock::Clock;
 use crate::events::{Closing, Event, Events};
-use crate::hints::Wakeups;
 use crate::host::{Host, Wishes};
 use crate::limits::GROUPS_REFRESH;
 use crate::mapping::Mapping;
 use crate::plans::Plans;
 use crate::port::{Attached, HostBatch, Port, Ports};
-use crate::request::{Losses, Request, RequestError, StoredNetwork};
+use crate::request::{Request, RequestError, StoredNetwork};
+use crate::statistics::{Losses, Statistics, Wakeups};
 use crate::store::{Changed, Reader, Records, Saver, Watch};
 use crate::tcp_relay::{News, TcpRelay};
 use crate::tun::parse_ethernet;
@@ -94,7 +94,8 @@ struct Running {
 
 /// Something to do.
 enum Ready {
-    Timeout,
+    /// It is time for this.
+    Timeout(&'static str),
     /// This socket has datagrams.
     Datagrams(usize),
     /// The host sends to this network.
@@ -171,7 +172,10 @@ impl Running {
             }
 
             match ready {
-                Ready::Timeout => self.pass_time(now),
+                Ready::Timeout(why) => {
+                    log::trace!(why; "woken");
+                    self.pass_time(now);
+                }
                 Ready::Datagrams(socket) => self.take_datagrams(now, socket).await,
                 Ready::Frames(network) => self.take_frames(now, network).await,
                 Ready::Touched(keys) => self.reader.read(keys),
@@ -284,16 +288,12 @@ impl Running {
     /// Waits for something to do.
     async fn ready(&mut self) -> Ready {
         let wakeup = self.node.poll_timeout();
-        let at = wakeup.map_or(Instant::FAR_FUTURE, |wakeup| wakeup.at);
         let groups =
             if self.surroundings.is_parked() { Instant::FAR_FUTURE } else { self.groups_due };
-        self.timer.set(self.clock.now(), at.min(self.surroundings.next_due()).min(groups));
-
-        let ready = poll_fn(|cx| self.poll_ready(cx)).await;
-        if let Ready::Timeout = ready {
-            log::trace!(reason = wakeup.map_or("the host", |wakeup| wakeup.why); "woken");
-        }
-        ready
+        let own = (groups, "interface_groups").min((self.surroundings.next_due(), "interfaces"));
+        let (at, why) = wakeup.map_or(own, |wakeup| own.min((wakeup.at, wakeup.why)));
+        self.timer.set(self.clock.now(), at, why);
+        poll_fn(|cx| self.poll_ready(cx)).await
     }
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Ready> {
@@ -309,7 +309,7 @@ impl Running {
 
     fn poll_source(&mut self, source: usize, cx: &mut Context<'_>) -> Poll<Ready> {
         match source {
-            0 => self.timer.poll_elapsed(cx).map(|()| Ready::Timeout),
+            0 => self.timer.poll_elapsed(cx).map(Ready::Timeout),
             // What comes while there is no network is not worth waking for.
             1 | 2 | 4 if self.surroundings.is_parked() => Poll::Pending,
             1 if self.tcp_relay.replaces_udp() => Poll::Pending,
@@ -445,9 +445,8 @@ impl Running {
                 let statuses = self.node.networks().into_iter();
                 let _ = reply.send(statuses.map(|status| self.as_seen(status)).collect());
             }
-            Request::Wakeups(reply) => drop(reply.send(self.wakeups)),
             Request::Hint { hint, reply } => drop(reply.send(self.take_hint(now, hint))),
-            Request::Drops(reply) => drop(reply.send((self.node.drops().clone(), self.losses()))),
+            Request::Statistics(reply) => drop(reply.send(self.statistics())),
             Request::Stop => {}
         }
     }
@@ -534,11 +533,15 @@ impl Running {
         Ok(self.try_command(now, Command::Orbit { moon, seed, definition })?)
     }
 
-    fn losses(&self) -> Losses {
-        Losses {
-            datagrams: self.sockets.dropped() + self.tcp_relay.dropped(),
-            frames: self.ports.dropped(),
-            events: self.events.forgotten(),
+    fn statistics(&self) -> Statistics {
+        Statistics {
+            drops: self.node.drops().clone(),
+            losses: Losses {
+                datagrams: self.sockets.dropped() + self.tcp_relay.dropped(),
+                frames: self.ports.dropped(),
+                events: self.events.forgotten(),
+            },
+            wakeups: self.wakeups.clone(),
         }
     }
 
@@ -555,9 +558,9 @@ impl Running {
 }
 
 impl Wakeups {
-    const fn count(&mut self, ready: &Ready) {
+    fn count(&mut self, ready: &Ready) {
         let counter = match ready {
-            Ready::Timeout => &mut self.timers,
+            Ready::Timeout(why) => self.timers.entry(why).or_default(),
             Ready::Datagrams(_) => &mut self.datagrams,
             Ready::Frames(_) => &mut self.frames,
             Ready::Request(_) | Ready::Abandoned => &mut self.requests,

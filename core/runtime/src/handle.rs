@@ -9,7 +9,6 @@ use tokio::sync::{mpsc, oneshot, watch};
 use zt_protocol::address::{Address, MoonId, MulticastGroup, NetworkId};
 use zt_protocol::bonding::Bonding;
 use zt_protocol::command::Command;
-use zt_protocol::error::Drops;
 use zt_protocol::event::{NetworkStatus, StoreKey};
 use zt_protocol::fingerprint::{Expected, Fingerprint, Invitation};
 use zt_protocol::identity::Identity;
@@ -28,7 +27,8 @@ use crate::mapping::PortMapping;
 use crate::packets::Packets;
 use crate::port::Port;
 use crate::reconfigure::Configured;
-use crate::request::{Losses, Reply, Request, RequestError, StoredNetwork};
+use crate::request::{Reply, Request, RequestError, StoredNetwork};
+use crate::statistics::Statistics;
 use crate::store::{Home, Records};
 
 /// A running node.
@@ -433,13 +433,13 @@ impl Handle {
         self.ask(Request::Networks).await
     }
 
-    /// Returns what was dropped: by the node, by reason, and around it.
+    /// Returns what the node has counted since it started.
     ///
     /// # Errors
     ///
     /// [`RequestError::Stopped`].
-    pub async fn drops(&self) -> Result<(Drops, Losses), RequestError> {
-        self.ask(Request::Drops).await
+    pub async fn statistics(&self) -> Result<Statistics, RequestError> {
+        self.ask(Request::Statistics).await
     }
 
     /// Makes a network that this node controls; returns its ID.

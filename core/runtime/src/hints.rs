@@ -32,25 +32,6 @@ pub(crate) enum Hint {
     PathRules(Box<PathRules>),
 }
 
-/// How often a node's task was woken since it started, by what.
-///
-/// On a phone each costs power. Timers are the node's own doing; who else sends to it or asks it
-/// decides the rest.
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-#[non_exhaustive]
-pub struct Wakeups {
-    /// A timer of the node's.
-    pub timers: u64,
-    /// Datagrams arrived.
-    pub datagrams: u64,
-    /// The host has sent to a network.
-    pub frames: u64,
-    /// Somebody asked something of a [`Handle`].
-    pub requests: u64,
-    /// The machine's interfaces, its gateway, or files of the node changed.
-    pub changes: u64,
-}
-
 /// What the host knows and the node does not.
 impl Handle {
     /// Says that the machine may be in another network: sockets are opened anew, no path is trusted
@@ -133,15 +114,6 @@ impl Handle {
     /// [`RequestError::Stopped`].
     pub async fn set_path_rules(&self, rules: PathRules) -> Result<(), RequestError> {
         self.hint(Hint::PathRules(Box::new(rules))).await
-    }
-
-    /// Returns how often the node was woken, this question included.
-    ///
-    /// # Errors
-    ///
-    /// [`RequestError::Stopped`].
-    pub async fn wakeups(&self) -> Result<Wakeups, RequestError> {
-        self.ask(Request::Wakeups).await
     }
 
     async fn hint(&self, hint: Hint) -> Result<(), RequestError> {

@@ -3,7 +3,7 @@
 use tokio::sync::oneshot;
 use zt_protocol::address::{Address, MoonId, MulticastGroup, NetworkId};
 use zt_protocol::command::{Command, CommandError};
-use zt_protocol::error::{Drops, Rejected};
+use zt_protocol::error::Rejected;
 use zt_protocol::event::NetworkStatus;
 use zt_protocol::fingerprint::{Fingerprint, Invitation};
 use zt_protocol::outbox::OwnedFrame;
@@ -14,9 +14,10 @@ use zt_protocol::settings::Settings;
 use zt_protocol::status::{NodeStatus, PathExplanation, PeerStatus, WorldsStatus};
 use zt_protocol::world::World;
 
-use crate::hints::{Hint, Wakeups};
+use crate::hints::Hint;
 use crate::packets::Packets;
 use crate::port::Port;
+use crate::statistics::Statistics;
 use crate::store::{Changed, HomeError};
 use crate::tun::PortError;
 
@@ -48,18 +49,6 @@ pub enum RequestError {
 }
 
 pub(crate) type Reply<T> = oneshot::Sender<T>;
-
-/// How many datagrams and frames were lost outside the node, for want of room or a way.
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-pub struct Losses {
-    /// Datagrams the system or the connection to the TCP relay did not take, and those that came in
-    /// from a virtual network.
-    pub datagrams: u64,
-    /// Frames the host did not take.
-    pub frames: u64,
-    /// Events nobody took.
-    pub events: u64,
-}
 
 /// What was stored about a network that is to be joined.
 pub(crate) struct StoredNetwork {
@@ -149,8 +138,7 @@ pub(crate) enum Request {
         reply: Reply<Option<PathExplanation>>,
     },
     Networks(Reply<Vec<NetworkStatus>>),
-    Drops(Reply<(Drops, Losses)>),
-    Wakeups(Reply<Wakeups>),
+    Statistics(Reply<Statistics>),
     /// What the host knows of the machine.
     Hint {
         hint: Hint,

@@ -148,14 +148,14 @@ impl LabNode {
 
     /// Returns how the node did.
     pub(crate) async fn report(&self) -> Result<NodeReport, RequestError> {
-        let (drops, losses) = self.handle.drops().await?;
+        let statistics = self.handle.statistics().await?;
         Ok(NodeReport {
             name: self.name,
             address: self.handle.address().to_string(),
             endpoint: self.endpoint(),
             online_ms: self.online.map(Millis::from),
             member: None,
-            drops: NodeReport::drops(&drops, losses),
+            drops: NodeReport::drops(&statistics.drops, statistics.losses),
         })
     }
 

@@ -1,4 +1,4 @@
-//! What a node has dropped.
+//! What a node has dropped, and why it woke.
 
 use std::ffi::c_char;
 
@@ -6,6 +6,7 @@ use super::boundary::boundary;
 use super::node::{wait, zt_node};
 use super::result::zt_result;
 use super::structs::{Growing, fill, output, text, write_slice, write_struct};
+use crate::facade::TimerCount;
 
 /// Longest name of a reason, with its end.
 pub const ZT_REASON_LEN: usize = 32;
@@ -20,7 +21,17 @@ pub struct zt_drop {
     pub count: u64,
 }
 
-/// What was lost around the node since it started.
+/// How often a timer has woken a node. Elements of an array, so it never grows.
+#[derive(Clone, Copy, Debug)]
+#[repr(C)]
+pub struct zt_timer {
+    /// What for, for instance `peer_probe`.
+    pub reason: [c_char; ZT_REASON_LEN],
+    /// How often.
+    pub count: u64,
+}
+
+/// What was lost around the node since it started, and what has woken it.
 #[derive(Clone, Copy, Debug)]
 #[repr(C)]
 pub struct zt_statistics {
@@ -36,7 +47,8 @@ pub struct zt_statistics {
     pub lost_frames: u64,
     /// Events nobody took.
     pub lost_events: u64,
-    /// How often the node was woken by a timer of its own. On a phone each time costs power.
+    /// How often the node was woken by a timer of its own (`zt_node_timers`). On a phone each time costs
+    /// power.
     pub woken_by_timers: u64,
     /// By datagrams.
     pub woken_by_datagrams: u64,
@@ -54,7 +66,7 @@ unsafe impl Growing for zt_statistics {
     const FIRST_SIZE: usize = size_of::<Self>();
 }
 
-/// Writes what was lost since the node started.
+/// Writes what was lost since the node started, and what has woken it.
 ///
 /// Thread-safe. Waits for the node, which takes microseconds.
 ///
@@ -64,20 +76,17 @@ unsafe impl Growing for zt_statistics {
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn zt_node_statistics(node: zt_node, out: *mut zt_statistics) -> zt_result {
     boundary(|| {
-        let (statistics, wakeups) =
-            wait(
-                node,
-                |node| async move { Ok((node.statistics().await?, node.wakeups().await?)) },
-            )?;
-        let counts = statistics.drops.iter().map(|drop| drop.count);
+        let statistics = wait(node, |node| async move { node.statistics().await })?;
+        let sum = |counts: &mut dyn Iterator<Item = u64>| counts.fold(0, u64::saturating_add);
+        let wakeups = &statistics.wakeups;
         let statistics = zt_statistics {
             struct_size: 0,
             reasons: u32::try_from(statistics.drops.len()).unwrap_or(u32::MAX),
-            dropped: counts.fold(0, u64::saturating_add),
+            dropped: sum(&mut statistics.drops.iter().map(|drop| drop.count)),
             lost_datagrams: statistics.lost_datagrams,
             lost_frames: statistics.lost_frames,
             lost_events: statistics.lost_events,
-            woken_by_timers: wakeups.timers,
+            woken_by_timers: sum(&mut wakeups.timers.iter().map(|timer| timer.count)),
             woken_by_datagrams: wakeups.datagrams,
             woken_by_frames: wakeups.frames,
             woken_by_requests: wakeups.requests,
@@ -114,6 +123,32 @@ pub unsafe extern "C" fn zt_node_drops(
             .map(|drop| zt_drop { reason: text(&drop.reason), count: drop.count })
             .collect();
         *count = fill(&all, drops);
+        Ok(())
+    })
+}
+
+/// Writes how often which timer has woken the node, `capacity` of them at most; `*count` is how many have.
+///
+/// Thread-safe. Waits for the node, which takes microseconds.
+///
+/// # Safety
+///
+/// `timers` is null or has room for `capacity` of them; `count` is null or points to a number.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn zt_node_timers(
+    node: zt_node,
+    timers: *mut zt_timer,
+    capacity: usize,
+    count: *mut usize,
+) -> zt_result {
+    boundary(|| {
+        // SAFETY: as the caller promises.
+        let (timers, count) =
+            unsafe { (write_slice(timers, capacity, "timers")?, output(count, "count")?) };
+        let statistics = wait(node, |node| async move { node.statistics().await })?;
+        let timer =
+            |timer: &TimerCount| zt_timer { reason: text(&timer.reason), count: timer.count };
+        *count = fill(&statistics.wakeups.timers.iter().map(timer).collect::<Vec<_>>(), timers);
         Ok(())
     })
 }

@@ -22,22 +22,6 @@ pub struct Conditions {
     pub offline: bool,
 }
 
-/// How often a node was woken since it started, by what.
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-#[cfg_attr(feature = "uniffi", derive(uniffi::Record))]
-pub struct Wakeups {
-    /// By a timer of its own.
-    pub timers: u64,
-    /// By datagrams.
-    pub datagrams: u64,
-    /// By what the host sent to a network.
-    pub frames: u64,
-    /// By calls.
-    pub requests: u64,
-    /// By changes of the machine's interfaces, its gateway, or files of the node.
-    pub changes: u64,
-}
-
 /// What came of asking the gateway for a port.
 #[derive(Clone, Debug, Eq, PartialEq)]
 #[cfg_attr(feature = "uniffi", derive(uniffi::Record))]
@@ -110,22 +94,6 @@ impl Node {
     /// [`ZtError::Stopped`].
     pub async fn bind_to_interface(&self, name: Option<String>) -> Result<(), ZtError> {
         Ok(self.handle.bind_to_interface(name.as_deref()).await?)
-    }
-
-    /// Returns how often the node was woken, this question included.
-    ///
-    /// # Errors
-    ///
-    /// [`ZtError::Stopped`].
-    pub async fn wakeups(&self) -> Result<Wakeups, ZtError> {
-        let woken = self.handle.wakeups().await?;
-        Ok(Wakeups {
-            timers: woken.timers,
-            datagrams: woken.datagrams,
-            frames: woken.frames,
-            requests: woken.requests,
-            changes: woken.changes,
-        })
     }
 
     /// Returns the port of the gateway's that leads to this node, if there is one.

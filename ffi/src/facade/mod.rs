@@ -31,7 +31,7 @@ pub use config::{Bonding, Config, Profile, TcpRelay};
 pub use engine::{Engine, EngineConfig, Stored};
 pub use error::ZtError;
 pub use events::Event;
-pub use hints::{Conditions, MappedPort, PortMapping, Wakeups};
+pub use hints::{Conditions, MappedPort, PortMapping};
 pub use hooks::{Hooks, SocketProtector};
 pub use hosting::HostedNetwork;
 pub use identities::{
@@ -51,7 +51,7 @@ pub use peers::{
 };
 pub use pins::{DecidedBy, Direction, Pin, PinsStatus, TagValues, Verdict};
 pub use ports::{Framing, Port, PortMode};
-pub use statistics::{DropCount, Statistics};
+pub use statistics::{DropCount, Statistics, TimerCount, Wakeups};
 pub use storage::{Storage, StorageFailure};
 pub use worlds::{Contact, RefusedWorld, RootStatus, WantedMoon, WorldStatus, WorldsStatus};
 

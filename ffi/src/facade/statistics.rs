@@ -15,6 +15,8 @@ pub struct Statistics {
     pub lost_frames: u64,
     /// Events nobody took.
     pub lost_events: u64,
+    /// What has woken the node, this question included. On a phone each time costs power.
+    pub wakeups: Wakeups,
 }
 
 /// How often something was dropped for a reason.
@@ -22,6 +24,32 @@ pub struct Statistics {
 #[cfg_attr(feature = "uniffi", derive(uniffi::Record))]
 pub struct DropCount {
     /// The reason's name, for instance `not_authentic`; the same in every language.
+    pub reason: String,
+    /// How often.
+    pub count: u64,
+}
+
+/// How often a node was woken, by what.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+#[cfg_attr(feature = "uniffi", derive(uniffi::Record))]
+pub struct Wakeups {
+    /// By timers of its own, by what they were for; only those that have elapsed.
+    pub timers: Vec<TimerCount>,
+    /// By datagrams.
+    pub datagrams: u64,
+    /// By what the host sent to a network.
+    pub frames: u64,
+    /// By calls.
+    pub requests: u64,
+    /// By changes of the machine's interfaces, its gateway, or files of the node.
+    pub changes: u64,
+}
+
+/// How often a timer has woken a node.
+#[derive(Clone, Debug, Eq, PartialEq)]
+#[cfg_attr(feature = "uniffi", derive(uniffi::Record))]
+pub struct TimerCount {
+    /// What for, for instance `peer_probe`; the same in every language.
     pub reason: String,
     /// How often.
     pub count: u64,
@@ -35,7 +63,8 @@ impl Node {
     ///
     /// [`ZtError::Stopped`].
     pub async fn statistics(&self) -> Result<Statistics, ZtError> {
-        let (drops, losses) = self.handle.drops().await?;
+        let zt_runtime::Statistics { drops, losses, wakeups, .. } =
+            self.handle.statistics().await?;
         let drop = |(reason, count): (zt_protocol::error::Rejected, u64)| DropCount {
             reason: reason.name().to_owned(),
             count,
@@ -45,6 +74,20 @@ impl Node {
             lost_datagrams: losses.datagrams,
             lost_frames: losses.frames,
             lost_events: losses.events,
+            wakeups: wakeups.into(),
         })
+    }
+}
+
+impl From<zt_runtime::Wakeups> for Wakeups {
+    fn from(woken: zt_runtime::Wakeups) -> Self {
+        let timer = |(why, count): (&str, u64)| TimerCount { reason: why.to_owned(), count };
+        Self {
+            timers: woken.timers.into_iter().map(timer).collect(),
+            datagrams: woken.datagrams,
+            frames: woken.frames,
+            requests: woken.requests,
+            changes: woken.changes,
+        }
     }
 }

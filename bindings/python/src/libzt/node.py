@@ -27,7 +27,6 @@ from .records import (
     Route,
     Statistics,
     TcpRelay,
-    Wakeups,
     WorldsStatus,
 )
 from .storage import StateStorage
@@ -219,16 +218,12 @@ class Node:
             return await self._running().status()
 
     async def statistics(self) -> Statistics:
-        """Returns what the node has counted since it started: what it dropped, by reason."""
+        """Returns what the node has counted since it started: what it dropped, by reason, and what
+        has woken it."""
         with translated():
             statistics = await self._running().statistics()
         statistics.lost_events += self._forgotten
         return statistics
-
-    async def wakeups(self) -> Wakeups:
-        """Returns how often the node was woken since it started, by what."""
-        with translated():
-            return await self._running().wakeups()
 
     async def reload_local_conf(self) -> None:
         """Goes by `local.conf` and `trustedpaths` as they are, after the user has edited them.

@@ -121,13 +121,9 @@ public actor ZTNode {
     /// The port of the gateway's that leads to this node, if there is one.
     public var mappedPort: MappedPort? { native?.mappedPort() }
 
-    /// What the node has counted since it started: what it dropped, by reason.
+    /// What the node has counted since it started: what it dropped, by reason, and what has woken it, this question
+    /// included.
     public func statistics() async throws(ZTError) -> Statistics {
         try await ask { try await $0.statistics() }
-    }
-
-    /// How often the node was woken since it started, by what, this question included.
-    public func wakeups() async throws(ZTError) -> Wakeups {
-        try await ask { try await $0.wakeups() }
     }
 }

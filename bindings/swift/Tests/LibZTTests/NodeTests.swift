@@ -121,8 +121,10 @@ import Testing
             try await node.setConditions(Conditions())
             while try await !node.status().online { _ = await events.next() }
 
-            #expect(try await node.wakeups().requests > 6)
-            #expect(try await node.statistics().lostEvents == 0)
+            let statistics = try await node.statistics()
+            #expect(statistics.wakeups.requests > 6)
+            #expect(statistics.wakeups.timers.contains { $0.reason == "peer_probe" && $0.count > 0 })
+            #expect(statistics.lostEvents == 0)
             #expect(await node.mappedPort == nil)
         }
     }

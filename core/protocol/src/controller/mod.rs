@@ -267,8 +267,8 @@ impl Controller {
     /// Returns when to call [`handle_timeout`](Self::handle_timeout), if anything waits.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<(Instant, &'static str)> {
-        let push = (!self.unpushed.is_empty()).then_some((self.next_push, "controller: push"));
-        let revoke = self.revocations.poll_timeout().map(|at| (at, "controller: revoke"));
+        let push = (!self.unpushed.is_empty()).then_some((self.next_push, "controller_push"));
+        let revoke = self.revocations.poll_timeout().map(|at| (at, "controller_revoke"));
         push.into_iter().chain(revoke).min()
     }
 

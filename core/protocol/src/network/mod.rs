@@ -395,7 +395,7 @@ impl Networks {
     pub fn poll_timeout(&self) -> Option<(Instant, &'static str)> {
         let networks = self.joined.values().map(|network| (network.wakeup, "network"));
         let networks = networks.filter(|(at, _)| *at < Instant::FAR_FUTURE);
-        let served = self.served.poll_timeout().map(|at| (at, "others' multicast groups"));
+        let served = self.served.poll_timeout().map(|at| (at, "served_groups"));
         networks.chain(served).min()
     }
 }

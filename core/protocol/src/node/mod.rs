@@ -71,7 +71,7 @@ pub struct Config {
 pub struct Wakeup {
     /// When.
     pub at: Instant,
-    /// For what; a name for logs.
+    /// For what: a name, by which drivers count what wakes them.
     pub why: &'static str,
 }
 

@@ -176,13 +176,13 @@ impl Peers {
     /// Returns when [`handle_timeout`](Self::handle_timeout) next has something to do, and what.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<(Instant, &'static str)> {
-        let upstreams = self.schedule.upstreams.map(|at| (at, "a root is due a probe"));
-        let peers = self.schedule.peers.map(|at| (at, "a peer is due a probe or asleep"));
+        let upstreams = self.schedule.upstreams.map(|at| (at, "root_probe"));
+        let peers = self.schedule.peers.map(|at| (at, "peer_probe"));
         let registration = self.registration.poll_timeout();
-        let registration = registration.map(|at| (at, "roots are heard about our address"));
-        let watches = self.watches.poll_timeout().map(|at| (at, "a path in use is looked at"));
-        let retries = self.retries.poll_timeout().map(|at| (at, "an address is tried again"));
-        let fallback = self.fallback.poll_timeout().map(|at| (at, "UDP may be blocked"));
+        let registration = registration.map(|at| (at, "registration"));
+        let watches = self.watches.poll_timeout().map(|at| (at, "path_in_use"));
+        let retries = self.retries.poll_timeout().map(|at| (at, "address_retry"));
+        let fallback = self.fallback.poll_timeout().map(|at| (at, "udp_blocked"));
         [upstreams, peers, registration, watches, retries, fallback].into_iter().flatten().min()
     }
 

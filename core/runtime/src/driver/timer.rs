@@ -13,14 +13,21 @@ use crate::limits::SLEPT;
 pub(super) struct Timer {
     sleep: Pin<Box<Sleep>>,
     at: Instant,
+    why: &'static str,
 }
 
 impl Timer {
     pub(super) fn new() -> Self {
-        Self { sleep: Box::pin(tokio::time::sleep(Duration::ZERO)), at: Instant::ZERO }
+        Self {
+            sleep: Box::pin(tokio::time::sleep(Duration::ZERO)),
+            at: Instant::ZERO,
+            why: "start",
+        }
     }
 
-    pub(super) fn set(&mut self, now: Instant, at: Instant) {
+    /// Has it elapse at this time, for this.
+    pub(super) fn set(&mut self, now: Instant, at: Instant, why: &'static str) {
+        self.why = why;
         if at != self.at {
             self.at = at;
             self.sleep.as_mut().reset(tokio::time::Instant::now() + at.since(now));
@@ -32,13 +39,13 @@ impl Timer {
         self.at != Instant::ZERO && now.since(self.at) >= SLEPT
     }
 
-    /// Waits for the time set.
-    pub(super) fn poll_elapsed(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+    /// Waits for the time set; returns what it is for.
+    pub(super) fn poll_elapsed(&mut self, cx: &mut Context<'_>) -> Poll<&'static str> {
         let elapsed = self.sleep.as_mut().poll(cx);
         if elapsed.is_ready() {
             // Asked again without being set anew, it would elapse for ever.
             self.at = Instant::ZERO;
         }
-        elapsed
+        elapsed.map(|()| self.why)
     }
 }

@@ -144,7 +144,7 @@ public class Node private constructor(private val native: NativeNode, first: Nod
     /** Which planet and moons are in force and how their roots are reached. */
     public suspend fun worlds(): WorldsStatus = ask { worlds() }
 
-    /** What the node has counted since it started. */
+    /** What the node has counted since it started: what it dropped, by reason, and what has woken it. */
     public suspend fun statistics(): Statistics = ask { statistics() }
 
     /**
@@ -196,9 +196,6 @@ public class Node private constructor(private val native: NativeNode, first: Nod
         val native = NativeSocketProtector(protector)
         blaming(native) { ask { setProtector(native) } }
     }
-
-    /** How often the node was woken since it started, by what. */
-    public suspend fun wakeups(): Wakeups = ask { wakeups() }
 
     /** The port of the gateway's that leads to this node, if there is one. */
     public suspend fun mappedPort(): MappedPort? = ask { mappedPort() }

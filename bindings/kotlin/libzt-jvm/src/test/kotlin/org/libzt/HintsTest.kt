@@ -72,7 +72,9 @@ class HintsTest {
         node.bindToInterface(null)
         assertTrue(node.hears())
 
-        assertTrue(node.wakeups().requests > 5uL)
+        val wakeups = node.statistics().wakeups
+        assertTrue(wakeups.requests > 5uL)
+        assertTrue(wakeups.timers.any { it.reason == "peer_probe" && it.count > 0uL }, "$wakeups")
         assertNull(node.mappedPort())
     }
 
