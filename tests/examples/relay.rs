@@ -149,6 +149,7 @@ impl End {
             controller: false,
             epoch: None,
             platform: "bench/none",
+            memory_budget: None,
             allow_loopback: false,
         };
         let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();

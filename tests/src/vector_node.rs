@@ -112,6 +112,7 @@ impl VectorNode {
             controller: false,
             epoch: None,
             platform,
+            memory_budget: None,
             allow_loopback: false,
         };
         Self::with_config(me, endpoint, config)

@@ -64,6 +64,7 @@ fn root() -> Node {
         controller: false,
         epoch: None,
         platform: "bench/none",
+        memory_budget: None,
         allow_loopback: false,
     };
     Node::new(identity, config, [2; 32], Instant::ZERO, UnixMillis(1))

@@ -82,6 +82,7 @@ fn root_with_two_peers() -> (Node, [Address; 2]) {
             controller: false,
             epoch: None,
             platform: "bench/none",
+            memory_budget: None,
             allow_loopback: false,
         };
         Node::new(identity, config, [4; 32], Instant::ZERO, UnixMillis(1))

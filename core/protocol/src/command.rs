@@ -111,6 +111,10 @@ pub enum Command {
     TcpRelay(TcpRelayUse),
     /// The connection to the TCP relay that was asked for was made, or was lost.
     TcpRelayConnected(bool),
+    /// Give back all memory that can be done without: whatever is found again when it is needed, and
+    /// the room tables have grown. Connections in use go on. For hosts that are told that memory is
+    /// short.
+    TrimMemory,
     /// Save everything that is saved at shutdown: known peers.
     Flush,
 }

@@ -24,6 +24,7 @@ use crate::limits::{
     CONFIG_TEXT_LEN_MAX, NETWORK_MTU_DEFAULT, NETWORK_MTU_MAX, NETWORK_MTU_MIN, SSO_NONCE_LEN_MAX,
     SSO_PROVIDER_LEN_MAX, SSO_STATE_LEN_MAX, SSO_URL_LEN_MAX,
 };
+use crate::memory;
 use crate::rules::{self, Rule};
 use crate::time::UnixMillis;
 use crate::wire::cursor::{Put, Reader};
@@ -155,6 +156,25 @@ impl NetworkConfig {
 
     /// Flag: multicast frames are not compressed.
     pub const NO_MULTICAST_COMPRESSION: u64 = 0x10;
+
+    /// Returns what it holds, in bytes.
+    pub(crate) fn footprint(&self) -> usize {
+        let Self { capabilities, tags, ownerships, specialists, .. } = self;
+        let Self { name, routes, addresses, rules, dns, sso, .. } = self;
+        memory::of_list(capabilities)
+            + capabilities.iter().map(Capability::footprint).sum::<usize>()
+            + memory::of_list(tags)
+            + memory::of_list(ownerships)
+            + ownerships.iter().map(Ownership::footprint).sum::<usize>()
+            + memory::of_list(specialists)
+            + memory::of_list(routes)
+            + memory::of_list(addresses)
+            + rules::footprint(rules)
+            + memory::of_list(&dns.servers)
+            + name.capacity()
+            + dns.domain.capacity()
+            + sso.footprint()
+    }
 
     /// Reads a dictionary of version 6 or 7.
     ///
@@ -365,6 +385,15 @@ impl Default for Sso {
 }
 
 impl Sso {
+    /// Returns what it holds, in bytes.
+    pub(crate) fn footprint(&self) -> usize {
+        let Self { authentication_url, issuer_url, central_url, .. } = self;
+        let Self { nonce, state, client_id, provider, .. } = self;
+        let texts =
+            [authentication_url, issuer_url, central_url, nonce, state, client_id, provider];
+        texts.map(String::capacity).iter().sum()
+    }
+
     /// Reads the fields of the version, if logging in is required at all.
     fn from_dictionary(from: &Dictionary<'_>) -> Self {
         let mut sso = Self {

@@ -5,6 +5,7 @@ use core::net::{IpAddr, SocketAddr};
 use crate::address::{Address, Mac, MoonId, MulticastGroup, NetworkId};
 pub use crate::config::{Dns, Route, Sso};
 use crate::fingerprint::{Expected, Fingerprint};
+use crate::memory;
 
 /// Something the host should know or do.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -182,6 +183,21 @@ pub enum NetworkKind {
     Private,
     /// Everybody.
     Public,
+}
+
+impl NetworkStatus {
+    /// Returns what it holds, in bytes.
+    pub(crate) fn footprint(&self) -> usize {
+        let Self { name, addresses, routes, dns, login, groups, .. } = self;
+        let servers =
+            dns.as_ref().map_or(0, |dns| memory::of_list(&dns.servers) + dns.domain.capacity());
+        name.capacity()
+            + memory::of_list(addresses)
+            + memory::of_list(routes)
+            + servers
+            + login.as_ref().map_or(0, |sso| size_of::<Sso>() + sso.footprint())
+            + memory::of_list(groups)
+    }
 }
 
 impl NetworkKind {

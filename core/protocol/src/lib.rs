@@ -17,13 +17,14 @@
 //! - [`wire`]: bytes and the values they stand for,
 //! - [`path_rules`], [`bonding`]: what the user says about paths,
 //! - [`settings`], [`plan`]: what the user allows a network, and what the host does about it,
-//! - [`address`], [`endpoint`], [`time`], [`error`], [`limits`] …: the words everything is said in.
+//! - [`address`], [`endpoint`], [`time`], [`error`], [`limits`], [`memory`] …: the words everything is said in.
 #![forbid(unsafe_code)]
 
 pub mod address;
 pub mod endpoint;
 pub mod error;
 pub mod limits;
+pub mod memory;
 pub mod prefix;
 pub mod rng;
 pub mod time;

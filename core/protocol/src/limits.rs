@@ -82,6 +82,10 @@ const REASSEMBLY_BYTES_MAX: usize = REASSEMBLY_SLOTS * REASSEMBLY_SLOT_LEN_MAX;
 // A network extension on a phone lives in 50 MiB; reassembly may have no more than 1 of them.
 const _: () = assert!(REASSEMBLY_BYTES_MAX <= 1024 * 1024);
 
+/// The smallest budget for what a node's tables take, in bytes: room for what nobody can be made to
+/// give back, and for what one packet may add before something else is.
+pub const MEMORY_BUDGET_MIN: usize = 4 * 1024 * 1024;
+
 /// Most roots of a planet or moon (spec 02 §1.1). A world with more is refused.
 pub const ROOTS_MAX: usize = 4;
 

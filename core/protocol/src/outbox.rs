@@ -14,6 +14,7 @@ use crate::event::Event;
 use crate::fastpath::tables::Tables;
 pub use crate::identity::Directory;
 use crate::identity::SecretIdentity;
+use crate::memory;
 use crate::rng::Rng;
 use crate::suite::PeerKeys;
 use crate::time::{Instant, UnixMillis};
@@ -153,6 +154,19 @@ impl Outbox {
     /// Sends `body` to `to` by the best way there is.
     pub fn send(&mut self, to: Address, verb: Verb, body: Vec<u8>) {
         self.packets.push_back(Outgoing { to, verb, body, route: Route::Best, seal: Seal::Peer });
+    }
+
+    /// Returns what its queues take, in bytes. What is in them is handed out before a call of the
+    /// node ends.
+    #[must_use]
+    pub fn footprint(&self) -> usize {
+        memory::of_queue(&self.packets)
+            + memory::of_queue(&self.frames)
+            + memory::of_queue(&self.deliveries)
+            + memory::of_queue(&self.whois)
+            + memory::of_queue(&self.punches)
+            + memory::of_queue(&self.refused)
+            + memory::of_queue(&self.events)
     }
 
     /// Drops the next thing that would be sent; returns whether there was any.

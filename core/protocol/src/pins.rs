@@ -15,6 +15,7 @@ use crate::error::Rejected;
 use crate::fingerprint::{Expected, Fingerprint};
 use crate::identity::Identity;
 use crate::limits::{FIRST_SEEN_MAX, PINS_MAX};
+use crate::memory;
 
 /// Everything that is settled.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
@@ -98,6 +99,11 @@ impl Pins {
     /// Returns the addresses settled by first use, ascending.
     pub fn first_seen(&self) -> impl Iterator<Item = (Address, Fingerprint)> + '_ {
         self.first_seen.iter().map(|(&address, &fingerprint)| (address, fingerprint))
+    }
+
+    /// Returns what they take, in bytes.
+    pub(crate) fn footprint(&self) -> usize {
+        memory::of_tree(&self.pinned) + memory::of_tree(&self.first_seen)
     }
 
     /// Checks that whoever claims to be `identity` may be.

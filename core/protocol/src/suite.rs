@@ -34,6 +34,10 @@ pub struct PeerKeys {
 }
 
 impl PeerKeys {
+    /// What the keys of a peer take while they are not expanded, counts of references included, in
+    /// bytes.
+    pub(crate) const FOOTPRINT: usize = size_of::<Self>() + 2 * size_of::<usize>();
+
     /// Takes the key agreed on with a peer.
     #[must_use]
     pub const fn new(key: PeerKey) -> Self {

@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::address::Address;
 use crate::endpoint::{Path, Scope, SocketId};
 use crate::limits::{PORTS_AHEAD, PORTS_BEHIND, SURFACE_REPORTS_MAX};
+use crate::memory;
 use crate::status::Mapping;
 use crate::time::Instant;
 
@@ -73,6 +74,12 @@ impl Surface {
         self.make_room_for(key);
         self.reports.insert(key, Report { mine, at: now });
         has_moved
+    }
+
+    /// Returns what it takes, in bytes.
+    #[must_use]
+    pub fn footprint(&self) -> usize {
+        memory::of_tree(&self.reports)
     }
 
     /// Forgets what is no longer believed.

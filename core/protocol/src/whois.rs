@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, VecDeque};
 use crate::address::Address;
 use crate::endpoint::Path;
 use crate::limits::{WAITING_LIFETIME, WAITING_PACKETS_MAX, WHOIS_ASKED_MAX, WHOIS_INTERVAL};
+use crate::memory;
 use crate::outbox::{Ctx, Outgoing, Received};
 use crate::time::Instant;
 use crate::verb::Verb;
@@ -44,6 +45,15 @@ pub(crate) enum Content {
         /// What follows the verb byte.
         body: Vec<u8>,
     },
+}
+
+impl Content {
+    fn footprint(&self) -> usize {
+        match self {
+            Self::Sealed(packet) => memory::of_list(packet),
+            Self::Opened { body, .. } => memory::of_list(body),
+        }
+    }
 }
 
 impl WaitingPacket {
@@ -170,6 +180,16 @@ impl Whois {
             self.wake(now);
         }
         given_up
+    }
+
+    /// Returns what it takes, in bytes.
+    pub(crate) fn footprint(&self) -> usize {
+        let outgoing = self.outgoing.iter().map(|(_, packet)| memory::of_list(&packet.body));
+        let incoming = self.incoming.iter().map(|(_, packet)| packet.content.footprint());
+        memory::of_tree(&self.asked)
+            + memory::of_queue(&self.outgoing)
+            + memory::of_queue(&self.incoming)
+            + outgoing.chain(incoming).sum::<usize>()
     }
 
     /// Returns when [`handle_timeout`](Self::handle_timeout) next has something to do.

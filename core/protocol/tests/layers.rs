@@ -9,7 +9,10 @@ use std::path::{Path, PathBuf};
 const LAYERS: &[(&str, &[&str])] = &[
     (
         "words",
-        &["address", "endpoint", "error", "limits", "prefix", "rng", "time", "transmit", "verb"],
+        &[
+            "address", "endpoint", "error", "limits", "memory", "prefix", "rng", "time",
+            "transmit", "verb",
+        ],
     ),
     ("secrets and fingerprints", &["fingerprint", "secret_key"]),
     ("bytes", &["compress", "dictionary", "wire::cursor"]),

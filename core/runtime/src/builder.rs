@@ -357,6 +357,7 @@ impl Builder {
             low_bandwidth: self.low_bandwidth,
             pins: state.pins,
             controller: self.controller,
+            memory_budget: None,
             allow_loopback: self.allow_loopback,
             platform: PLATFORM,
         };

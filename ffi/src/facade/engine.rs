@@ -121,6 +121,7 @@ impl Engine {
             platform: "embedded/unknown",
             path_rules: PathRules::default(),
             low_bandwidth: false,
+            memory_budget: None,
             allow_loopback: config.allow_loopback,
         };
         let mut engine = Self {

@@ -146,6 +146,7 @@ impl Host {
             controller: self.is_controller,
             epoch: Some(epoch),
             platform: "sim/none",
+            memory_budget: None,
             allow_loopback: false,
         };
         self.node = Some(Node::new(self.identity(), config, seed, now, unix));

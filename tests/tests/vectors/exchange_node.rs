@@ -227,6 +227,7 @@ impl Actor {
             controller: name == "controller",
             epoch: None,
             platform: "linux/x86_64",
+            memory_budget: None,
             allow_loopback: false,
         };
         let mut bench = VectorNode::with_config(text(identities, name), place(name), config);

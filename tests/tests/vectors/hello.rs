@@ -79,6 +79,7 @@ fn hello_with_moons(file: &Value, case: &Value) {
         controller: false,
         epoch: None,
         platform: "linux/x86_64",
+        memory_budget: None,
         allow_loopback: false,
     };
     let mut leaf = VectorNode::with_config(secret(file, "A"), endpoint(A_AT), config);
@@ -108,6 +109,7 @@ fn answer_with_worlds(file: &Value, hello: &Value, answer: &Value) {
         controller: false,
         epoch: None,
         platform: "linux/x86_64",
+        memory_budget: None,
         allow_loopback: false,
     };
     let mut root = VectorNode::with_config(secret(file, "R"), endpoint(R_AT), config);

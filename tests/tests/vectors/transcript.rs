@@ -82,6 +82,7 @@ impl<'a> Stage<'a> {
                 controller: letter == "R",
                 epoch: None,
                 platform: "linux/x86_64",
+                memory_budget: None,
                 allow_loopback: false,
             };
             let mut bench = VectorNode::with_config(secret(file, letter), at, config);

@@ -13,6 +13,7 @@ use super::network::Pool;
 use crate::address::Address;
 use crate::config::Route;
 use crate::limits::CONTROLLER_POOL_TRIES;
+use crate::memory;
 use crate::rng::Rng;
 
 /// The addresses stored with any member of a network, and with how many of them.
@@ -37,6 +38,11 @@ impl InUse {
                 }
             }
         }
+    }
+
+    /// Returns what they take, in bytes.
+    pub(super) fn footprint(&self) -> usize {
+        memory::of_tree(&self.0)
     }
 
     fn contains(&self, address: IpAddr) -> bool {

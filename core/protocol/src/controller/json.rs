@@ -7,6 +7,7 @@ use core::net::IpAddr;
 use serde_json::{Map, Value};
 
 use crate::limits::CONTROLLER_LIST_MAX;
+use crate::memory;
 
 /// An object whose known keys are taken out one by one; what remains is not ours to judge.
 #[derive(Default)]
@@ -127,6 +128,22 @@ pub(super) fn prefix(value: &Value) -> Option<(IpAddr, u8)> {
     let width = if ip.is_ipv4() { 32 } else { 128 };
     let bits = bits.map_or(Some(width), |bits| bits.parse().ok())?;
     (bits <= width).then_some((ip, bits))
+}
+
+/// Returns what an object holds, in bytes.
+pub(super) fn footprint(object: &Map<String, Value>) -> usize {
+    let entries = memory::of_trees::<String, Value>(usize::from(!object.is_empty()), object.len());
+    let held = object.iter().map(|(key, value)| key.capacity() + of_value(value));
+    entries + held.sum::<usize>()
+}
+
+fn of_value(value: &Value) -> usize {
+    match value {
+        Value::Null | Value::Bool(_) | Value::Number(_) => 0,
+        Value::String(text) => text.capacity(),
+        Value::Array(list) => memory::of_list(list) + list.iter().map(of_value).sum::<usize>(),
+        Value::Object(object) => footprint(object),
+    }
 }
 
 #[cfg(test)]

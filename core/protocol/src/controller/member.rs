@@ -10,6 +10,7 @@ use serde_json::{Map, Value, json};
 use super::json::{self, Fields};
 use super::network::{RecordError, read_trace_target};
 use crate::address::{Address, NetworkId};
+use crate::memory;
 use crate::time::UnixMillis;
 
 /// Keys that say how things stood when somebody looked; they are not kept.
@@ -115,6 +116,17 @@ impl MemberRecord {
     pub fn new(network: NetworkId, address: Address, now: UnixMillis) -> Self {
         let created = Some(now);
         Self { created, ..Self::from_fields(network, address, Fields::default()) }
+    }
+
+    /// Returns what it holds, in bytes.
+    pub(super) fn footprint(&self) -> usize {
+        let Self { name, identity, credential_kind, credential, .. } = self;
+        let texts = [name, identity, credential_kind, credential].map(Option::as_ref);
+        texts.into_iter().flatten().map(String::capacity).sum::<usize>()
+            + memory::of_list(&self.addresses)
+            + memory::of_list(&self.tags)
+            + memory::of_list(&self.capabilities)
+            + json::footprint(&self.unknown)
     }
 
     /// Reads a stored record of a member of `network`.

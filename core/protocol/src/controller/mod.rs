@@ -43,6 +43,7 @@ use crate::limits::{
     CONTROLLER_MEMBERS_MAX, CONTROLLER_NETWORKS_MAX, CONTROLLER_PUSH_PAUSE,
     CONTROLLER_PUSHES_AT_ONCE, REQUEST_METADATA_LEN_MAX,
 };
+use crate::memory;
 use crate::outbox::{Ctx, Directory, Received};
 use crate::time::Instant;
 use crate::verb::{ErrorCode, Verb};
@@ -262,6 +263,15 @@ impl Controller {
     pub fn handle_timeout(&mut self, ctx: &mut Ctx<'_>) {
         self.push_due(ctx);
         self.revocations.send_due(ctx);
+    }
+
+    /// Returns what the networks, their members and what waits to be sent to those take, in bytes.
+    #[must_use]
+    pub fn footprint(&self) -> usize {
+        memory::of_tree(&self.networks)
+            + self.networks.values().map(Hosted::footprint).sum::<usize>()
+            + memory::of_tree_set(&self.unpushed)
+            + self.revocations.footprint()
     }
 
     /// Returns when to call [`handle_timeout`](Self::handle_timeout), if anything waits.

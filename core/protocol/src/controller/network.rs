@@ -15,6 +15,7 @@ use super::json::{self, Fields};
 use crate::address::{Address, NetworkId};
 use crate::config::Route;
 use crate::limits::{NETWORK_MTU_DEFAULT, NETWORK_MTU_MAX, NETWORK_MTU_MIN};
+use crate::memory;
 use crate::rules::{self, Rule};
 use crate::time::UnixMillis;
 
@@ -241,6 +242,27 @@ impl NetworkRecord {
     #[must_use]
     pub const fn id(&self) -> NetworkId {
         self.id
+    }
+
+    /// Returns what it holds, in bytes.
+    pub(super) fn footprint(&self) -> usize {
+        let Self { name, pools, routes, dns, rules_source, capabilities, tags, tokens, .. } = self;
+        let servers = dns.servers.iter().map(String::capacity).sum::<usize>();
+        let rules = capabilities.values().map(|record| rules::footprint(&record.rules));
+        let texts =
+            [name, &dns.domain, rules_source, &self.client_id, &self.authorization_endpoint];
+        texts.map(String::capacity).iter().sum::<usize>()
+            + memory::of_list(pools)
+            + memory::of_list(routes)
+            + memory::of_list(&dns.servers)
+            + servers
+            + rules::footprint(&self.rules)
+            + memory::of_tree(capabilities)
+            + rules.sum::<usize>()
+            + memory::of_tree(tags)
+            + memory::of_tree(tokens)
+            + tokens.keys().map(String::capacity).sum::<usize>()
+            + json::footprint(&self.unknown)
     }
 
     /// Returns whether the two say different things, whatever their revisions.

@@ -11,6 +11,7 @@ use std::collections::{BTreeSet, VecDeque};
 use crate::address::{Address, NetworkId};
 use crate::credential::Revocation;
 use crate::credential::revocation::CredentialKind;
+use crate::memory;
 use crate::outbox::Ctx;
 use crate::time::{Instant, UnixMillis};
 use crate::verb::Verb;
@@ -58,6 +59,14 @@ impl Revocations {
                 targets: targets.collect(),
             }),
         }
+    }
+
+    /// Returns what they take, in bytes.
+    pub(super) fn footprint(&self) -> usize {
+        let each = |bulletin: &Bulletin| {
+            memory::of_tree_set(&bulletin.audience) + memory::of_queue(&bulletin.targets)
+        };
+        memory::of_queue(&self.queue) + self.queue.iter().map(each).sum::<usize>()
     }
 
     /// Sends what may be sent now.

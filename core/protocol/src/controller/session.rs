@@ -73,6 +73,12 @@ impl Session {
         self.last_config.is_some_and(|last| now.since(last) < SERVED)
     }
 
+    /// Returns what it holds, in bytes.
+    pub(super) fn footprint(&self) -> usize {
+        let token = self.asked.as_ref().and_then(|asked| asked.metadata.token.as_ref());
+        token.map_or(0, String::capacity)
+    }
+
     /// Returns who asked last, if they are online.
     pub(super) fn listener(&self, now: Instant) -> Option<&Asked> {
         self.asked.as_ref().filter(|_| self.is_online(now))

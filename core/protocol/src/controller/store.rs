@@ -15,6 +15,7 @@ use crate::address::Address;
 use crate::config::NetworkConfig;
 use crate::event::{Event, StoreKey};
 use crate::limits::CONTROLLER_UNAUTHORIZED_MAX;
+use crate::memory;
 use crate::outbox::Ctx;
 use crate::time::{Instant, UnixMillis};
 
@@ -28,6 +29,8 @@ pub(super) struct Hosted {
     in_use: InUse,
     /// What was issued up to then does not count for whoever was dismissed last.
     dismissed: UnixMillis,
+    /// What the network's record and those of its members hold, in bytes.
+    held: usize,
 }
 
 #[derive(Debug)]
@@ -52,6 +55,7 @@ pub(super) enum Cause {
 impl Hosted {
     pub(super) fn new(record: NetworkRecord) -> Self {
         Self {
+            held: record.footprint(),
             record,
             members: BTreeMap::new(),
             authorized: 0,
@@ -68,6 +72,14 @@ impl Hosted {
 
     pub(super) const fn record(&self) -> &NetworkRecord {
         &self.record
+    }
+
+    /// Returns what the network and its members take, in bytes.
+    pub(super) fn footprint(&self) -> usize {
+        memory::of_tree(&self.members)
+            + memory::of_tree_set(&self.bridges)
+            + self.in_use.footprint()
+            + self.held
     }
 
     /// Members that may send frames of devices behind them, whether authorized or not.
@@ -147,11 +159,14 @@ impl Hosted {
 
         let now = ctx.now;
         let session = self.store_member(ctx, record);
-        if cause == Cause::Request {
-            session.remember(now, asked);
-        }
         if outcome.is_ok() {
             session.sent_config(now);
+        }
+        if cause == Cause::Request {
+            let before = session.footprint();
+            session.remember(now, asked);
+            let after = session.footprint();
+            self.held = self.held - before + after;
         }
         outcome
     }
@@ -164,6 +179,7 @@ impl Hosted {
         record.revision = record.revision.max(self.record.revision.saturating_add(1));
         let key = StoreKey::ControllerNetwork(record.id());
         ctx.out.events.push_back(Event::Store { key, value: Some(record.to_json()) });
+        self.held = self.held - self.record.footprint() + record.footprint();
         self.record = record;
         true
     }
@@ -202,8 +218,9 @@ impl Hosted {
 
     /// Forgets a member, in store too. Returns whether there was one.
     pub(super) fn remove_member(&mut self, ctx: &mut Ctx<'_>, member: Address) -> bool {
-        let Some(Member { record, .. }) = self.members.remove(&member) else { return false };
+        let Some(Member { record, session }) = self.members.remove(&member) else { return false };
         self.unindex(&record);
+        self.held -= session.footprint();
         let key = StoreKey::ControllerMember(record.network(), member);
         ctx.out.events.push_back(Event::Store { key, value: None });
         true
@@ -222,6 +239,7 @@ impl Hosted {
 
     fn index(&mut self, record: &MemberRecord) {
         self.authorized += usize::from(record.is_authorized());
+        self.held += record.footprint();
         self.in_use.add(&record.addresses);
         if record.active_bridge {
             self.bridges.insert(record.address());
@@ -230,6 +248,7 @@ impl Hosted {
 
     fn unindex(&mut self, record: &MemberRecord) {
         self.authorized -= usize::from(record.is_authorized());
+        self.held -= record.footprint();
         self.in_use.remove(&record.addresses);
         self.bridges.remove(&record.address());
     }

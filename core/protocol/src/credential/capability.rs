@@ -20,7 +20,8 @@ use crate::address::{Address, NetworkId};
 use crate::error::Malformed;
 use crate::identity::{Directory, SecretIdentity};
 use crate::limits::{CUSTODY_MAX, RULES_PER_CAPABILITY_MAX};
-use crate::rules::{Rule, codec};
+use crate::memory;
+use crate::rules::{self, Rule, codec};
 use crate::time::UnixMillis;
 use crate::wire::cursor::{Put, Reader};
 
@@ -53,6 +54,11 @@ pub struct Custody {
 }
 
 impl Capability {
+    /// Returns what it holds, in bytes.
+    pub(crate) fn footprint(&self) -> usize {
+        rules::footprint(&self.rules) + memory::of_list(&self.custody)
+    }
+
     /// Issues a capability of the first 64 of `rules` to `member`, who cannot hand it on.
     #[must_use]
     pub fn issue(

@@ -17,6 +17,7 @@ use crate::address::{Address, Mac, NetworkId};
 use crate::error::Malformed;
 use crate::identity::{Directory, SecretIdentity};
 use crate::limits::THINGS_PER_OWNERSHIP_MAX;
+use crate::memory;
 use crate::time::UnixMillis;
 use crate::wire::cursor::{Put, Reader};
 
@@ -93,6 +94,11 @@ pub struct Ownership {
 }
 
 impl Ownership {
+    /// Returns what it holds, in bytes.
+    pub(crate) fn footprint(&self) -> usize {
+        memory::of_list(&self.things)
+    }
+
     /// Certifies that `member` owns `things`, of which the first 16 are taken.
     #[must_use]
     pub fn issue(

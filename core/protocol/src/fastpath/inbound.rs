@@ -10,6 +10,7 @@ use crate::fastpath::reassembly::{Complete, Part, Reassembly};
 use crate::fastpath::relay::{self, Hops, Relayed};
 use crate::fastpath::tables::Tables;
 use crate::limits::{HEADER_LEN, PACKET_LEN_MAX};
+use crate::memory;
 use crate::outbox::Received;
 use crate::suite;
 use crate::time::Instant;
@@ -57,6 +58,11 @@ pub(crate) struct Intake {
 impl Intake {
     pub(crate) const fn new() -> Self {
         Self { reassembly: Reassembly::new(), whole: Vec::new(), plain: Vec::new() }
+    }
+
+    /// Returns what it takes, in bytes.
+    pub(crate) fn footprint(&self) -> usize {
+        self.reassembly.footprint() + memory::of_list(&self.whole) + memory::of_list(&self.plain)
     }
 
     /// Says what `datagram` is, opening it in place if it can be.

@@ -14,6 +14,7 @@ use crate::limits::{
     FRAGMENT_ALTERNATIVES_MAX, FRAGMENTS_MAX, PACKET_LEN_MAX, REASSEMBLY_SLOT_LEN_MAX,
     REASSEMBLY_SLOTS, REASSEMBLY_SLOTS_PER_PATH, REASSEMBLY_TIMEOUT,
 };
+use crate::memory;
 use crate::time::Instant;
 use crate::wire::fragment::FragmentHeader;
 use crate::wire::header::Header;
@@ -161,6 +162,12 @@ impl Reassembly {
     pub(crate) fn poll_timeout(&self) -> Option<Instant> {
         let pending = self.slots.iter().filter_map(|slot| slot.packet.as_ref());
         pending.map(|pending| pending.since + REASSEMBLY_TIMEOUT).min()
+    }
+
+    /// Returns what the slots take, in bytes.
+    pub(crate) fn footprint(&self) -> usize {
+        let buffers = self.slots.iter().map(|slot| memory::of_list(&slot.buffer));
+        memory::of_list(&self.slots) + buffers.sum::<usize>()
     }
 
     /// Returns the slot of packet `id`, making one if needed, and whether that displaced another

@@ -12,6 +12,7 @@ use foldhash::fast::FixedState;
 use crate::address::{Address, Mac, NetworkId};
 use crate::config::Route;
 use crate::endpoint::{Path, Scope};
+use crate::memory;
 use crate::path_rules::{PathRules, Way};
 use crate::rules::{Direction, Filter, Holdings, Party, Passage};
 use crate::suite::PeerKeys;
@@ -213,6 +214,12 @@ impl Tables {
         self.peers.remove(&address);
     }
 
+    /// Returns what the table of peers takes, in bytes.
+    #[must_use]
+    pub fn peers_footprint(&self) -> usize {
+        memory::of_map(&self.peers) + self.peers.len() * PeerKeys::FOOTPRINT
+    }
+
     /// Returns the network `id`.
     #[must_use]
     pub fn network(&self, id: NetworkId) -> Option<&NetworkView> {
@@ -247,6 +254,17 @@ impl Tables {
 }
 
 impl NetworkView {
+    /// Returns what the tables take, in bytes, without what members hold.
+    #[must_use]
+    pub fn footprint(&self) -> usize {
+        memory::of_map(&self.stations)
+            + memory::of_map(&self.members)
+            + memory::of_map(&self.neighbors)
+            + memory::of_tree_set(&self.bridges)
+            + memory::of_list(&self.addresses)
+            + memory::of_list(&self.routes)
+    }
+
     /// Returns whether frames from and to `peer` may pass (spec 03 §6.2).
     #[must_use]
     pub fn admits(&self, peer: Address) -> bool {

@@ -25,6 +25,7 @@ use crate::limits::{
     NEIGHBOR_ANSWER_TIMEOUT, NEIGHBOR_ASK_PERIOD, NEIGHBOR_REFRESH_AGE, NEIGHBOR_TIMEOUT,
     NEIGHBOR_WAITING_BYTES_MAX, NEIGHBOR_WAITING_MAX, NEIGHBORS_MAX,
 };
+use crate::memory;
 use crate::time::Instant;
 
 /// The next hops of one port.
@@ -182,6 +183,12 @@ impl Neighbors {
         };
         self.waiting_bytes -= bytes_of(&waiting);
         Ok(waiting)
+    }
+
+    /// Returns what they take, in bytes, waiting packets included.
+    #[must_use]
+    pub fn footprint(&self) -> usize {
+        memory::of_tree(&self.hops) + self.waiting_bytes
     }
 
     /// Forgets everything, waiting packets included.

@@ -16,6 +16,7 @@ use crate::limits::{
     BRIDGED_GROUP_TIMEOUT, BRIDGED_GROUPS_ANNOUNCED_MAX, BRIDGED_GROUPS_MAX, NETWORK_CHECK_PERIOD,
     STATION_RENEWAL_PERIOD, STATION_TIMEOUT, STATIONS_MAX, STATIONS_PER_BRIDGE_MAX,
 };
+use crate::memory;
 use crate::outbox::Ctx;
 use crate::time::Instant;
 
@@ -50,6 +51,13 @@ impl Stations {
         self.stations.insert(mac, Station { bridge, heard: now });
         self.of_bridge.entry(bridge).or_default().insert((now, mac));
         displaced
+    }
+
+    /// Returns what they take, in bytes. Each device is in two tables.
+    pub(super) fn footprint(&self) -> usize {
+        let of_bridges =
+            memory::of_trees::<(Instant, Mac), ()>(self.of_bridge.len(), self.stations.len());
+        memory::of_tree(&self.stations) + memory::of_tree(&self.of_bridge) + of_bridges
     }
 
     /// Forgets those not heard for long; returns them.
@@ -137,6 +145,11 @@ impl BridgedGroups {
         let announce = self.announced < BRIDGED_GROUPS_ANNOUNCED_MAX;
         self.announced += usize::from(announce);
         announce
+    }
+
+    /// Returns what they take, in bytes.
+    pub(super) fn footprint(&self) -> usize {
+        memory::of_tree(&self.heard)
     }
 
     fn expire(&mut self, now: Instant) {

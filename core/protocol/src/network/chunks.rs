@@ -5,6 +5,7 @@
 use crate::error::Rejected;
 use crate::identity::Identity;
 use crate::limits::{CONFIG_CHUNKS_MAX, CONFIG_LEN_MAX, CONFIG_SLOTS};
+use crate::memory;
 use crate::wire::netconf::{Chunk, Signed};
 
 /// The configurations of one network that are being put together.
@@ -75,6 +76,13 @@ impl Reassembly {
             *slot = Slot { update_id: Some(update_id), uses: slot.uses, ..Slot::default() };
         }
         slot
+    }
+
+    /// Returns what they take, in bytes.
+    pub(super) fn footprint(&self) -> usize {
+        let each =
+            |slot: &Slot| memory::of_list(&slot.chunk_ids) + memory::of_list(&slot.dictionary);
+        self.slots.iter().map(each).sum()
     }
 
     /// Checks that a signed chunk is within bounds, was not taken in before, and is `controller`'s.

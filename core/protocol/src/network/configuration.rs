@@ -220,6 +220,10 @@ impl Network {
             view.own = holdings::own(&config);
             view.strangers = holdings::strangers(&config, ctx.me.address());
             self.members.weigh_all(&config, &view.strangers);
+            self.config_bytes = config.footprint()
+                + view.filter.footprint()
+                + view.own.footprint()
+                + view.strangers.footprint();
             if moved {
                 view.neighbors.clear();
             }

@@ -12,6 +12,7 @@ use crate::limits::{
     PENDING_MULTICAST_BYTES_MAX, PENDING_MULTICAST_TIMEOUT, PENDING_MULTICASTS_MAX,
     PENDING_MULTICASTS_PER_GROUP,
 };
+use crate::memory;
 use crate::rng::Rng;
 use crate::time::Instant;
 
@@ -182,6 +183,28 @@ impl Groups {
     /// Returns how many subscriptions each member has.
     pub(super) fn likes_of(&self) -> impl Iterator<Item = (Address, usize)> + '_ {
         self.likes_of.iter().map(|(&member, &count)| (member, count))
+    }
+
+    /// Returns what the groups of so many networks take, in bytes, with so many subscriptions of so
+    /// many members among them and nothing besides.
+    pub(super) fn footprint_of(networks: usize, likes: usize, members: usize) -> usize {
+        memory::of_trees::<(MulticastGroup, Address), Instant>(networks, likes)
+            + memory::of_trees::<Address, usize>(networks, members)
+    }
+
+    /// Returns how many subscriptions `member` has.
+    pub(super) fn likes_by(&self, member: Address) -> usize {
+        self.likes_of.get(&member).copied().unwrap_or_default()
+    }
+
+    /// Returns what they take, in bytes, multicasts that wait included.
+    pub(super) fn footprint(&self) -> usize {
+        memory::of_tree(&self.likes)
+            + memory::of_tree(&self.likes_of)
+            + memory::of_tree(&self.gathered)
+            + memory::of_tree(&self.retries)
+            + memory::of_queue(&self.pending)
+            + self.pending_bytes
     }
 
     /// Returns whether nothing is remembered.

@@ -18,6 +18,7 @@ use crate::limits::{
     CONFIG_CAPABILITIES_MAX, CONFIG_OWNERSHIPS_MAX, CONFIG_TAGS_MAX, CREDENTIAL_DEMAND_PERIOD,
     CREDENTIAL_PUSH_PERIOD, CREDENTIAL_WINDOW_MAX_MS, MEMBERS_MAX, REVOCATIONS_MAX,
 };
+use crate::memory;
 use crate::rules::Holdings;
 use crate::time::{Instant, UnixMillis};
 
@@ -27,6 +28,8 @@ pub(super) struct Members {
     records: BTreeMap<Address, Member>,
     /// Who had to make room or was swept out, until the data plane is told.
     forgotten: Vec<Address>,
+    /// What all members hold, in bytes.
+    held: usize,
 }
 
 /// What is known of one member.
@@ -157,10 +160,34 @@ impl Members {
             let forgettable = self.records.iter().filter(|(_, member)| !member.is_barred());
             let oldest = forgettable.min_by_key(|(_, member)| member.heard);
             let oldest = *oldest.ok_or(Rejected::Full)?.0;
-            self.records.remove(&oldest);
-            self.forgotten.push(oldest);
+            self.forget(oldest);
         }
         Ok(self.records.entry(address).or_insert_with(|| Member::new(now)))
+    }
+
+    /// Returns what they take, in bytes.
+    pub(super) fn footprint(&self) -> usize {
+        memory::of_tree(&self.records) + memory::of_list(&self.forgotten) + self.held
+    }
+
+    fn forget(&mut self, address: Address) {
+        let forgotten = self.records.remove(&address);
+        self.held -= forgotten.map_or(0, |member| member.footprint());
+        self.forgotten.push(address);
+    }
+
+    /// Changes what is known of a member in a way that may change what it holds.
+    fn change(&mut self, address: Address, change: impl FnOnce(&mut Member)) {
+        if let Some(member) = self.records.get_mut(&address) {
+            let before = member.footprint();
+            change(member);
+            self.held = self.held - before + member.footprint();
+        }
+    }
+
+    /// Counts anew what all members hold.
+    fn recount(&mut self) {
+        self.held = self.records.values().map(Member::footprint).sum();
     }
 
     /// Takes in a certificate of membership of this network.
@@ -224,9 +251,11 @@ impl Members {
             return error.into();
         }
         match self.record(now, holder) {
-            Ok(member) => {
-                A::shelf(member).insert(id, attribute);
-                member.heard = now;
+            Ok(_) => {
+                self.change(holder, |member| {
+                    A::shelf(member).insert(id, attribute);
+                    member.heard = now;
+                });
                 Outcome::New
             }
             Err(rejected) => Outcome::Refused(rejected),
@@ -253,8 +282,8 @@ impl Members {
             return error.into();
         }
         match self.record(now, target) {
-            Ok(member) => {
-                member.bar(kind, credential_id, threshold);
+            Ok(_) => {
+                self.change(target, |member| member.bar(kind, credential_id, threshold));
                 Outcome::New
             }
             Err(rejected) => Outcome::Refused(rejected),
@@ -291,9 +320,7 @@ impl Members {
     /// Works out anew which credentials of `address` count under `config`. Whatever it holds, it
     /// holds besides what `strangers` do.
     pub(super) fn weigh(&mut self, address: Address, config: &NetworkConfig, strangers: &Holdings) {
-        if let Some(member) = self.records.get_mut(&address) {
-            member.weigh(config, strangers);
-        }
+        self.change(address, |member| member.weigh(config, strangers));
     }
 
     /// As [`weigh`](Self::weigh), for every member.
@@ -301,6 +328,7 @@ impl Members {
         for (_, member) in self.iter_mut() {
             member.weigh(config, strangers);
         }
+        self.recount();
     }
 
     /// Returns whether the member at `address` is due to be asked for a later certificate, and
@@ -327,6 +355,7 @@ impl Members {
             }
             keep
         });
+        self.recount();
     }
 
     /// Takes who was forgotten since this was last asked.
@@ -353,6 +382,21 @@ impl Member {
             announce_due: Instant::ZERO,
             demanded: None,
         }
+    }
+
+    /// Returns what it holds, in bytes, with what the data plane shares.
+    fn footprint(&self) -> usize {
+        let capabilities = self.capabilities.values().map(Capability::footprint);
+        let ownerships = self.ownerships.values().map(Ownership::footprint);
+        let holdings = self.holdings.as_ref().map_or(0, |holdings| {
+            size_of::<Holdings>() + 2 * size_of::<usize>() + holdings.footprint()
+        });
+        memory::of_tree(&self.revoked_until)
+            + memory::of_tree(&self.tags)
+            + memory::of_tree(&self.capabilities)
+            + memory::of_tree(&self.ownerships)
+            + capabilities.chain(ownerships).sum::<usize>()
+            + holdings
     }
 
     /// Returns what the data plane needs to know.

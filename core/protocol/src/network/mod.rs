@@ -21,6 +21,7 @@ mod credentials;
 mod groups;
 mod holdings;
 mod members;
+mod memory;
 mod multicast;
 mod rate;
 mod resolution;
@@ -76,6 +77,8 @@ struct Network {
     low_bandwidth: bool,
     mac: Mac,
     config: Option<NetworkConfig>,
+    /// What it takes, in bytes, with what the data plane was told of it.
+    config_bytes: usize,
     /// Why the controller does not (or not any more) configure this member.
     failure: Option<Failure>,
     /// Whether the controller has said unasked that it refuses, and not yet in answer to a request.
@@ -428,6 +431,7 @@ impl Network {
             low_bandwidth: false,
             mac,
             config: None,
+            config_bytes: 0,
             failure: None,
             doubted: false,
             updated: None,

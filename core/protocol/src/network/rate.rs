@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use crate::address::Address;
 use crate::limits::RATE_LIMITED_PEERS_MAX;
+use crate::memory;
 use crate::time::Instant;
 
 /// When each peer last was let do something.
@@ -46,6 +47,11 @@ impl RateLimit {
         }
         self.last.insert(peer, Last { at: now, retry: None });
         true
+    }
+
+    /// Returns what it takes, in bytes.
+    pub(super) fn footprint(&self) -> usize {
+        memory::of_tree(&self.last)
     }
 
     /// Lets `peer` try again what it did last with the packet `packet_id`.

@@ -9,6 +9,7 @@ use super::groups::Groups;
 use crate::address::{Address, MulticastGroup, NetworkId};
 use crate::error::Rejected;
 use crate::limits::{SERVED_LIKES_MAX, SERVED_LIKES_PER_MEMBER_MAX, SWEEP_PERIOD};
+use crate::memory;
 use crate::rng::Rng;
 use crate::time::Instant;
 
@@ -19,6 +20,8 @@ pub(super) struct Served {
     /// How many subscriptions each member has, and all together.
     likes_of: BTreeMap<Address, usize>,
     likes: usize,
+    /// How many members there are on each network, summed up.
+    places: usize,
     next_sweep: Instant,
 }
 
@@ -45,6 +48,7 @@ impl Served {
         // Nobody sends to these groups from here, so nothing waits for their members.
         groups.like(now, group, member)?;
         if !known {
+            self.places += usize::from(groups.likes_by(member) == 1);
             self.likes += 1;
             self.likes_of.insert(member, of_member + 1);
         }
@@ -78,6 +82,13 @@ impl Served {
             *self.likes_of.entry(member).or_default() += count;
         }
         self.likes = self.likes_of.values().sum();
+        self.places = self.networks.values().map(|groups| groups.likes_of().count()).sum();
+    }
+
+    /// Returns what they take, in bytes.
+    pub(super) fn footprint(&self) -> usize {
+        let groups = Groups::footprint_of(self.networks.len(), self.likes, self.places);
+        groups + memory::of_tree(&self.networks) + memory::of_tree(&self.likes_of)
     }
 
     /// Returns when something may have expired.

@@ -10,6 +10,7 @@ use crate::endpoint::Path;
 use crate::limits::{
     ALLOWANCE_PERIOD, ALLOWANCES_MAX, AMPLIFICATION_MAX, PACKET_LEN_MAX, PHYSICAL_MTU,
 };
+use crate::memory;
 use crate::time::Instant;
 
 /// What such addresses may still be sent.
@@ -31,6 +32,11 @@ impl Allowances {
             previous: BTreeMap::new(),
             at_hand: None,
         }
+    }
+
+    /// Returns what they take, in bytes.
+    pub(super) fn footprint(&self) -> usize {
+        memory::of_tree(&self.current) + memory::of_tree(&self.previous)
     }
 
     /// Takes note of `len` bytes that came by `path`.

@@ -9,7 +9,7 @@ use crate::event::{Event, NetworkStatus, StoreKey};
 use crate::fastpath::tables::{Admission, Tables};
 use crate::fingerprint::Fingerprint;
 use crate::identity::{Identity, SecretIdentity};
-use crate::limits::EXPECTED_REPLIES_MAX;
+use crate::limits::{EXPECTED_REPLIES_MAX, MEMORY_BUDGET_MIN};
 use crate::network::Networks;
 use crate::node::allowances::Allowances;
 use crate::node::recent::Recent;
@@ -48,6 +48,8 @@ pub(super) struct Control {
     pub(super) controller: Option<Controller>,
     /// Packets that waited for an identity that has arrived.
     pub(super) ready: VecDeque<WaitingPacket>,
+    /// How many bytes all tables may take.
+    pub(super) memory_budget: Option<usize>,
     drops: Drops,
 }
 
@@ -132,6 +134,7 @@ impl Control {
             networks: Networks::new(config.platform),
             controller: config.controller.then(Controller::new),
             ready: VecDeque::new(),
+            memory_budget: config.memory_budget.map(|budget| budget.max(MEMORY_BUDGET_MIN)),
             drops: Drops::default(),
         };
         control.peers.set_low_bandwidth(config.low_bandwidth);
@@ -225,6 +228,7 @@ impl Control {
                 self.peers.tcp_relay_connected(ctx, &self.roots, is_connected);
                 Ok(())
             }
+            Command::TrimMemory => Ok(()),
             Command::Flush => {
                 self.peers.save_all(ctx);
                 Ok(())

@@ -9,6 +9,7 @@ mod allowances;
 mod control;
 mod dispatch;
 mod host;
+mod memory;
 mod recent;
 mod replays;
 mod sending;
@@ -20,6 +21,7 @@ use crate::event::{Event, NetworkStatus};
 use crate::fastpath::inbound::Intake;
 use crate::fingerprint::Fingerprint;
 use crate::identity::{Identity, SecretIdentity};
+use crate::memory::MemoryUse;
 use crate::nonce::Epoch;
 use crate::outbox::Received;
 use crate::path_rules::PathRules;
@@ -59,6 +61,10 @@ pub struct Config {
     /// Whether paths are kept open with as little as on a metered network, whatever the network is
     /// like, and networks looked after less often (spec 02 §14).
     pub low_bandwidth: bool,
+    /// How many bytes the node's tables may take, at least
+    /// [`MEMORY_BUDGET_MIN`](crate::limits::MEMORY_BUDGET_MIN); a smaller number counts as that.
+    /// `None` leaves them to the bounds of [`limits`](crate::limits).
+    pub memory_budget: Option<usize>,
     /// Whether paths to this machine's own loopback addresses are used.
     ///
     /// The protocol forbids them (spec 01 §18.3). Set only in a laboratory whose nodes all run on
@@ -242,6 +248,14 @@ impl Node {
     #[must_use]
     pub const fn drops(&self) -> &Drops {
         self.control.drops()
+    }
+
+    /// Returns how much memory the node's tables take.
+    #[must_use]
+    pub fn memory(&self) -> MemoryUse {
+        let mut memory = self.control.memory();
+        memory.packets += self.intake.footprint();
+        memory
     }
 
     /// Returns this node's public identity.

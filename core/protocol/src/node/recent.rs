@@ -4,6 +4,8 @@ use std::collections::{HashSet, VecDeque};
 
 use foldhash::fast::FixedState;
 
+use crate::memory;
+
 /// The IDs of the last so many packets sent: they say which answers to believe (spec 02 §2.0).
 ///
 /// An answer does not use its packet up, for one HELLO sent from several sockets is answered
@@ -32,6 +34,11 @@ impl Recent {
         {
             self.members.remove(&oldest);
         }
+    }
+
+    /// Returns what it takes, in bytes.
+    pub(super) fn footprint(&self) -> usize {
+        memory::of_set(&self.members) + memory::of_queue(&self.order)
     }
 
     /// Returns whether a packet is remembered.

@@ -6,6 +6,7 @@ use foldhash::fast::FixedState;
 
 use crate::address::Address;
 use crate::limits::{REPLAY_PACKETS_MAX, REPLAY_PACKETS_MIN, REPLAY_PERIOD, REPLAY_TOTAL_MAX};
+use crate::memory;
 use crate::time::Instant;
 
 /// The packet IDs every peer has used lately.
@@ -20,6 +21,8 @@ pub(super) struct Replays {
     hasher: FixedState,
     senders: HashMap<Address, Window, FixedState>,
     swept: Instant,
+    /// What the sets of all senders take, in bytes.
+    held: usize,
 }
 
 /// What is remembered of one sender.
@@ -45,7 +48,7 @@ impl Replays {
     pub(super) fn new(seed: u64) -> Self {
         let hasher = FixedState::with_seed(seed);
         let senders = HashMap::with_hasher(hasher.clone());
-        Self { hasher, senders, swept: Instant::ZERO }
+        Self { hasher, senders, swept: Instant::ZERO, held: 0 }
     }
 
     /// Remembers a packet; returns whether it is the first time.
@@ -53,17 +56,26 @@ impl Replays {
         let share = REPLAY_TOTAL_MAX / 2 / self.senders.len().max(1);
         let max = share.clamp(REPLAY_PACKETS_MIN, REPLAY_PACKETS_MAX);
         if let Some(window) = self.senders.get_mut(&from) {
+            let before = window.footprint();
             window.turn(now, max);
-            return !window.previous.contains(packet_id)
+            let is_first = !window.previous.contains(packet_id)
                 && window.current.insert(packet_id, &self.hasher);
+            self.held = self.held - before + window.footprint();
+            return is_first;
         }
 
         self.sweep(now);
         let mut window =
             Window { turned: now, current: PacketIds::new(), previous: PacketIds::new() };
         window.current.insert(packet_id, &self.hasher);
+        self.held += window.footprint();
         self.senders.insert(from, window);
         true
+    }
+
+    /// Returns what it takes, in bytes.
+    pub(super) fn footprint(&self) -> usize {
+        memory::of_map(&self.senders) + self.held
     }
 
     /// Forgets senders of whom nothing is left in the window.
@@ -71,11 +83,16 @@ impl Replays {
         if now.since(self.swept) >= REPLAY_PERIOD {
             self.swept = now;
             self.senders.retain(|_, window| now.since(window.turned) < 2 * REPLAY_PERIOD);
+            self.held = self.senders.values().map(Window::footprint).sum();
         }
     }
 }
 
 impl Window {
+    fn footprint(&self) -> usize {
+        self.current.footprint() + self.previous.footprint()
+    }
+
     /// Forgets the older generation when the younger has had its time.
     fn turn(&mut self, now: Instant, max: usize) {
         let age = now.since(self.turned);
@@ -131,6 +148,13 @@ impl PacketIds {
         match self {
             Self::Few(ids) => ids.clear(),
             Self::Many(ids) => ids.clear(),
+        }
+    }
+
+    fn footprint(&self) -> usize {
+        match self {
+            Self::Few(ids) => memory::of_list(ids),
+            Self::Many(ids) => size_of::<HashSet<u64, FixedState>>() + memory::of_set(ids),
         }
     }
 

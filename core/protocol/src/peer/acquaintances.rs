@@ -11,6 +11,7 @@ use crate::address::Address;
 use crate::error::Rejected;
 use crate::identity::Identity;
 use crate::limits::ACQUAINTANCES_MAX;
+use crate::memory;
 use crate::outbox::Ctx;
 use crate::peer::Peers;
 
@@ -28,6 +29,11 @@ impl Acquaintances {
         if self.0.len() < ACQUAINTANCES_MAX {
             self.0.insert(identity.address(), identity);
         }
+    }
+
+    /// Returns what they take, in bytes.
+    pub(super) fn footprint(&self) -> usize {
+        memory::of_tree(&self.0)
     }
 
     pub(super) fn get(&self, address: Address) -> Option<&Identity> {

@@ -5,6 +5,7 @@
 use core::time::Duration;
 use std::collections::BTreeMap;
 
+use crate::memory;
 use crate::time::Instant;
 
 /// Lets each key pass once per period.
@@ -45,6 +46,11 @@ impl<K: Copy + Ord> Gate<K> {
         }
         self.current.insert(key, now);
         true
+    }
+
+    /// Returns what it takes, in bytes.
+    pub fn footprint(&self) -> usize {
+        memory::of_tree(&self.current) + memory::of_tree(&self.previous)
     }
 
     /// Returns whether `key` has passed within the last period.
@@ -114,6 +120,11 @@ impl<K: Copy + Ord> Budgets<K> {
             current: BTreeMap::new(),
             previous: BTreeMap::new(),
         }
+    }
+
+    /// Returns what they take, in bytes.
+    pub fn footprint(&self) -> usize {
+        memory::of_tree(&self.current) + memory::of_tree(&self.previous)
     }
 
     /// Returns whether `key` has something left to spend, and spends it.

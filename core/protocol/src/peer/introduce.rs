@@ -27,6 +27,11 @@ impl Introductions {
         Self(Gate::new(INTERVAL, INTRODUCTIONS_MAX))
     }
 
+    /// Returns what they take, in bytes.
+    pub(super) fn footprint(&self) -> usize {
+        self.0.footprint()
+    }
+
     /// Returns whether two peers are due to be introduced; asking counts as doing it.
     fn take_turn(&mut self, now: Instant, a: Address, b: Address) -> bool {
         self.0.pass(now, (a.min(b), a.max(b)))

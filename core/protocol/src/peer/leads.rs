@@ -13,6 +13,7 @@ use std::collections::{BTreeSet, VecDeque};
 use crate::address::Address;
 use crate::endpoint::{Path, SocketId};
 use crate::limits::{LEADS_PER_PEER_MAX, PROBES_PER_ADDRESS_MAX};
+use crate::memory;
 use crate::outbox::Ctx;
 use crate::peer::Peers;
 use crate::peer::surroundings::Pace;
@@ -112,6 +113,11 @@ pub(super) struct Retries(BTreeSet<(Instant, Address)>);
 impl Retries {
     pub(super) const fn new() -> Self {
         Self(BTreeSet::new())
+    }
+
+    /// Returns what they take, in bytes.
+    pub(super) fn footprint(&self) -> usize {
+        memory::of_tree_set(&self.0)
     }
 
     /// Returns when the next is due.

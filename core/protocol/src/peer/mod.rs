@@ -21,6 +21,7 @@
 //! - `upstream`: which root is the best, and who is asked for moons,
 //! - `registration`: whether roots take this node for the holder of its address,
 //! - `surroundings`: what the host says about the machine's networks,
+//! - `memory`: what all this takes, and whom the node can do without,
 //! - [`gates`]: how often others may make this node work.
 //!
 //! Source: spec 02 §3, §4.
@@ -36,6 +37,7 @@ mod hello;
 mod introduce;
 mod keepalive;
 mod leads;
+mod memory;
 pub mod path;
 mod pinning;
 mod probed;

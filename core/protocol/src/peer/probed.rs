@@ -13,6 +13,7 @@ use crate::address::Address;
 use crate::limits::{
     PROBED_ADDRESSES_MAX, PROBES_AT_ONCE, PROBES_PER_ADDRESS_MAX, PROBES_PER_SECOND,
 };
+use crate::memory;
 use crate::status::NamedBy;
 use crate::time::Instant;
 
@@ -51,6 +52,12 @@ struct Row {
 impl Probed {
     pub(super) const fn new() -> Self {
         Self(BTreeMap::new())
+    }
+
+    /// Returns what they take, in bytes, if as many peers as can be have named each address.
+    pub(super) fn footprint(&self) -> usize {
+        let named_by = self.0.len() * PROBES_PER_ADDRESS_MAX as usize * size_of::<Address>();
+        memory::of_tree(&self.0) + named_by
     }
 
     /// Takes a probe of `remote`, where `peer` is said to be, as sent; returns how many it makes in

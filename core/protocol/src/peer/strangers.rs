@@ -24,6 +24,7 @@ use crate::limits::{
     PROVEN_VALIDATIONS_AT_ONCE, PROVEN_VALIDATIONS_PER_SECOND, REFUTED_MAX, VALIDATIONS_AT_ONCE,
     VALIDATIONS_PER_SECOND,
 };
+use crate::memory;
 use crate::outbox::Ctx;
 use crate::peer::Peers;
 use crate::peer::gates::{Budget, Budgets};
@@ -97,6 +98,16 @@ impl Strangers {
             refuted: Refuted::new(),
             candidates: VecDeque::new(),
         }
+    }
+
+    /// Returns what is kept of them, in bytes.
+    pub(super) fn footprint(&self) -> usize {
+        let each = |one: &Candidate| memory::of_list(&one.hello) + PeerKeys::FOOTPRINT;
+        self.neighbourhoods.footprint()
+            + memory::of_tree_set(&self.refuted.current)
+            + memory::of_tree_set(&self.refuted.previous)
+            + memory::of_queue(&self.candidates)
+            + self.candidates.iter().map(each).sum::<usize>()
     }
 
     /// Forgets who took too long.

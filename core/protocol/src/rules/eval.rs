@@ -91,6 +91,11 @@ impl Filter {
         Self { rules: rules.to_vec(), unknown_matches, accepts_all }
     }
 
+    /// Returns what it takes, in bytes.
+    pub(crate) fn footprint(&self) -> usize {
+        super::footprint(&self.rules)
+    }
+
     /// Returns whether every frame passes, both ways, whoever sends it.
     #[must_use]
     pub const fn accepts_all(&self) -> bool {

@@ -6,6 +6,7 @@ use core::net::{IpAddr, Ipv6Addr};
 
 use super::{Prefix, Rule};
 use crate::address::Mac;
+use crate::memory;
 
 /// What a node holds: tags, capabilities and addresses, only those that count.
 ///
@@ -67,6 +68,17 @@ impl Holdings {
     pub fn with_macs(mut self, macs: impl IntoIterator<Item = Mac>) -> Self {
         self.macs.extend(macs);
         self
+    }
+
+    /// Returns what they take, in bytes.
+    pub(crate) fn footprint(&self) -> usize {
+        let rules = self.grants.iter().map(|grant| super::footprint(&grant.rules));
+        memory::of_list(&self.tags)
+            + memory::of_list(&self.grants)
+            + rules.sum::<usize>()
+            + memory::of_list(&self.addresses)
+            + memory::of_list(&self.prefixes)
+            + memory::of_list(&self.macs)
     }
 
     /// Returns the value of a tag.

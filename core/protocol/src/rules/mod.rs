@@ -31,6 +31,7 @@ pub use self::explain::{DecidedBy, Explanation, List, TagValues};
 pub use self::holdings::{Grant, Holdings};
 pub use self::passage::{Direction, Party, Passage};
 use crate::address::{Address, Mac};
+use crate::memory;
 pub use crate::prefix::Prefix;
 
 /// One entry of a list: an action or a match.
@@ -50,6 +51,15 @@ impl Rule {
     pub const fn accept() -> Self {
         Self { not: false, or: false, kind: Kind::Accept }
     }
+}
+
+/// Returns what a list of rules takes, in bytes.
+pub(crate) fn footprint(rules: &Vec<Rule>) -> usize {
+    let values = rules.iter().map(|rule| match &rule.kind {
+        Kind::Unknown { value, .. } => memory::of_list(value),
+        _ => 0,
+    });
+    memory::of_list(rules) + values.sum::<usize>()
 }
 
 impl From<Kind> for Rule {
