@@ -368,6 +368,7 @@ impl Running {
             }
             self.make_room().await;
         }
+        self.from_host.clear();
     }
 
     /// Takes in that the interface of a network is gone.

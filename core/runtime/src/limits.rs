@@ -123,6 +123,9 @@ pub(crate) const PACKET_BATCHES_MAX: usize = 64;
 /// Packets in one batch.
 pub(crate) const BATCH_PACKETS_MAX: usize = 64;
 
+/// Batches without packets whose memory is kept for later ones, per network; further ones are freed.
+pub(crate) const SPARE_BATCHES_MAX: usize = 8;
+
 /// Requests of handles that wait for the driver; more make the asking task wait.
 pub(crate) const REQUESTS_MAX: usize = 64;
 

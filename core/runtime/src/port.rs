@@ -363,6 +363,16 @@ impl Ports {
         })
     }
 
+    /// Gives back the memory only load needs.
+    pub(crate) fn trim(&self) {
+        for (_, attached) in &self.ports {
+            match &attached.kind {
+                Kind::Packets(port) => port.trim(),
+                Kind::Device(_) | Kind::Descriptor(_) | Kind::Nothing | Kind::Lost => {}
+            }
+        }
+    }
+
     /// Hands all collected frames to the host.
     pub(crate) async fn flush(&mut self) {
         for (_, attached) in &mut self.ports {
@@ -418,9 +428,19 @@ impl PacketPort {
         }
     }
 
+    /// Frees the memory of batches that were dropped.
+    fn trim(&self) {
+        if let Some(channels) = &self.channels {
+            channels.spares.free();
+        }
+    }
+
     /// Collects a frame for the host; returns how many were lost for it.
     fn push(&mut self, frame: &Frame<'_>) -> u64 {
         let lost = if self.collected.is_full() { self.flush() } else { 0 };
+        if let (true, Some(channels)) = (self.collected.is_empty(), &self.channels) {
+            self.collected = channels.spares.batch();
+        }
         match self.mode {
             PortMode::L3 => self.collected.push(frame.payload),
             PortMode::L2 => self.collected.push_parts(&[&ethernet_header(frame), frame.payload]),
@@ -472,9 +492,9 @@ impl HostBatch {
         }
     }
 
-    fn clear(&mut self) {
-        self.packets.clear();
-        self.source = Source::Program(0);
+    /// Forgets what was taken in. The memory of a program's packets is free for the next ones.
+    pub(crate) fn clear(&mut self) {
+        (self.packets, self.source) = (PacketBatch::new(), Source::Program(0));
     }
 }
 

@@ -113,18 +113,7 @@ pub unsafe extern "C" fn zt_network_packets_in(
                 output(taken, "taken")?,
             )
         };
-        let total = lengths.iter().try_fold(0_usize, |sum, &len| sum.checked_add(len as usize));
-        if total.is_none_or(|total| total > slab.len()) {
-            return Err(Failure::argument("the lengths add up to more than the slab has"));
-        }
-        let mut rest = slab;
-        let mut each = Vec::with_capacity(lengths.len());
-        for &len in lengths {
-            let (packet, behind) = rest.split_at(len as usize);
-            each.push(packet);
-            rest = behind;
-        }
-        *taken = PACKETS.get(packets)?.channel.pass_in(each.iter().copied())?;
+        *taken = PACKETS.get(packets)?.channel.pass_in(slab, lengths)?;
         Ok(())
     })
 }
@@ -147,7 +136,8 @@ pub unsafe extern "C" fn zt_network_packet_in(
     boundary(|| {
         // SAFETY: as the caller promises.
         let packet = unsafe { read_slice(packet, len, "packet") }?;
-        PACKETS.get(packets)?.channel.pass_in([packet].into_iter())?;
+        let len = u32::try_from(len).map_err(|_| Failure::argument("no packet is that long"))?;
+        PACKETS.get(packets)?.channel.pass_in(packet, &[len])?;
         Ok(())
     })
 }

@@ -62,31 +62,29 @@ impl Node {
 }
 
 impl PacketChannel {
-    /// Passes packets in, as many as there is room for; returns how many. The others are the
-    /// caller's, to pass in again or to drop.
+    /// Passes in the packets that lie back to back in `slab`, as long as `lengths` says, as many as
+    /// there is room for; returns how many. The others are the caller's, to pass in again or to drop.
     ///
     /// # Errors
     ///
+    /// [`ZtError::InvalidArgument`] if the lengths add up to more than the slab has,
     /// [`ZtError::WouldBlock`] if there is no room for any, [`ZtError::Stopped`] once it has ended.
-    pub fn pass_in<'a>(
-        &self,
-        packets: impl ExactSizeIterator<Item = &'a [u8]> + Clone,
-    ) -> Result<usize, ZtError> {
-        let (mut rest, mut taken) = (packets, 0);
-        while rest.len() > 0 {
+    pub fn pass_in(&self, slab: &[u8], lengths: &[u32]) -> Result<usize, ZtError> {
+        let total = lengths.iter().try_fold(0_usize, |sum, &len| sum.checked_add(len as usize));
+        if total.is_none_or(|total| total > slab.len()) {
+            let text = "the lengths add up to more than the slab has".to_owned();
+            return Err(ZtError::InvalidArgument(text));
+        }
+        let (mut rest, mut taken) = (slab, 0);
+        while taken < lengths.len() {
             if *self.closed.borrow() {
                 return Err(ZtError::Stopped);
             }
-            let mut batch = PacketBatch::new();
-            // What makes a batch is seen by filling it.
-            let bytes = rest.clone().take(PacketBatch::PACKETS_MAX).map(<[u8]>::len).sum();
-            batch.reserve(bytes);
-            for packet in rest.by_ref().take(PacketBatch::PACKETS_MAX) {
-                batch.push(packet);
-            }
+            let mut batch = self.sender.batch();
+            let bytes = batch.append(rest, lengths[taken..].iter().map(|&len| len as usize));
             let packets = batch.len();
             match self.sender.try_send(batch) {
-                Ok(()) => taken += packets,
+                Ok(()) => (taken, rest) = (taken + packets, &rest[bytes..]),
                 Err(_) if taken > 0 => break,
                 Err(error) => return Err(error.into()),
             }

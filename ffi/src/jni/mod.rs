@@ -23,6 +23,7 @@ use jni::{Env, EnvUnowned};
 use zt_protocol::address::NetworkId;
 
 use self::port::SlabPort;
+use self::slab::Reader;
 use crate::facade::{Node, ZtError};
 
 #[uniffi::export]
@@ -42,47 +43,53 @@ impl Node {
     }
 }
 
-/// Sends the packets between bytes `start` and `end` of `slab`, all of them if the thread `waits`.
+/// Sends `count` packets of `slab`, beginning with number `first`, which is at byte `start`; all of
+/// them if the thread `waits`.
 ///
-/// Returns how many bytes were sent; [`slab`](self::slab) says how packets lie there.
+/// Returns how many were sent; [`slab`](self::slab) says how packets lie there.
 #[unsafe(no_mangle)]
 pub(crate) extern "system" fn Java_org_libzt_NativePackets_send<'local>(
     mut env: EnvUnowned<'local>,
     _class: JClass<'local>,
     port: jlong,
     slab: JByteBuffer<'local>,
+    first: jint,
     start: jint,
-    end: jint,
+    count: jint,
     waits: jboolean,
 ) -> jint {
     env.with_env(|env| {
-        let Memory { address, length } = Memory::of(env, &slab, start, end)?;
-        // SAFETY: `Memory` lies within the buffer, which lives as long as this call, its argument.
+        let Memory { address, length } = Memory::of(env, &slab)?;
+        // SAFETY: the buffer has so many bytes, and lives as long as this call, its argument.
         // NativePackets leaves it alone until the call has returned.
         let slab = unsafe { slice::from_raw_parts(address, length) };
-        Ok::<_, Failed>(count(borrow(port).send(slab, waits)?))
+        let (Ok(first), Ok(start), Ok(count)) =
+            (usize::try_from(first), usize::try_from(start), usize::try_from(count))
+        else {
+            return Err(Failed::no_packets());
+        };
+        let packets = Reader::new(slab, first, start, count).ok_or_else(Failed::no_packets)?;
+        Ok(number_of(borrow(port).send(packets, waits)?))
     })
     .resolve::<AsNumber>()
 }
 
-/// Fills `slab` from byte `start` to `end` with packets received, after waiting up to `patience_ms`
-/// for the first; for any length of time if that is negative. Returns how many bytes they take.
+/// Fills `slab` with packets received, after waiting up to `patience_ms` for the first; for any length
+/// of time if that is negative. Returns how many they are.
 #[unsafe(no_mangle)]
 pub(crate) extern "system" fn Java_org_libzt_NativePackets_receive<'local>(
     mut env: EnvUnowned<'local>,
     _class: JClass<'local>,
     port: jlong,
     slab: JByteBuffer<'local>,
-    start: jint,
-    end: jint,
     patience_ms: jlong,
 ) -> jint {
     env.with_env(|env| {
-        let Memory { address, length } = Memory::of(env, &slab, start, end)?;
-        // SAFETY: as above; the buffer may be written, which `Memory` has made sure of.
+        let Memory { address, length } = Memory::of(env, &slab)?;
+        // SAFETY: as above; a buffer NativePackets has made may be written.
         let slab = unsafe { slice::from_raw_parts_mut(address, length) };
         let patience = u64::try_from(patience_ms).ok().map(Duration::from_millis);
-        Ok::<_, Failed>(count(borrow(port).receive(slab, patience)?))
+        Ok::<_, Failed>(number_of(borrow(port).receive(slab, patience)?))
     })
     .resolve::<AsNumber>()
 }
@@ -112,25 +119,16 @@ pub(crate) extern "system" fn Java_org_libzt_NativePackets_free(
     let _ = catch_unwind(AssertUnwindSafe(|| drop(port)));
 }
 
-/// A part of a direct buffer.
+/// Where a direct buffer is.
 struct Memory {
     address: *mut u8,
     length: usize,
 }
 
 impl Memory {
-    /// Returns where bytes `start` to `end` of `buffer` are.
-    fn of(env: &Env<'_>, buffer: &JByteBuffer<'_>, start: jint, end: jint) -> Result<Self, Failed> {
+    fn of(env: &Env<'_>, buffer: &JByteBuffer<'_>) -> Result<Self, Failed> {
         let address = env.get_direct_buffer_address(buffer)?;
-        let capacity = env.get_direct_buffer_capacity(buffer)?;
-        let (Ok(start), Ok(end)) = (usize::try_from(start), usize::try_from(end)) else {
-            return Err(Failed::out_of_bounds());
-        };
-        if start > end || end > capacity {
-            return Err(Failed::out_of_bounds());
-        }
-        // SAFETY: the buffer has `capacity` bytes, and `start` is not more.
-        Ok(Self { address: unsafe { address.add(start) }, length: end - start })
+        Ok(Self { address, length: env.get_direct_buffer_capacity(buffer)? })
     }
 }
 
@@ -147,17 +145,17 @@ const fn number(port: jlong) -> usize {
     port.cast_unsigned() as usize
 }
 
-/// A direct buffer has at most 2 GiB, so there are no more bytes in it.
-fn count(bytes: usize) -> jint {
-    jint::try_from(bytes).unwrap_or(jint::MAX)
+/// A direct buffer has at most 2 GiB, which have room for no more packets.
+fn number_of(packets: usize) -> jint {
+    jint::try_from(packets).unwrap_or(jint::MAX)
 }
 
 /// Why a call of the JVM's was not carried out.
 struct Failed(ZtError);
 
 impl Failed {
-    fn out_of_bounds() -> Self {
-        Self(ZtError::InvalidArgument("outside of the buffer".to_owned()))
+    fn no_packets() -> Self {
+        Self(ZtError::InvalidArgument("the packets are not in the buffer".to_owned()))
     }
 }
 

@@ -6,11 +6,8 @@ use std::time::Duration;
 use tokio::sync::watch;
 use zt_runtime::packets::{PacketBatch, PacketReceiver, PacketSender, Packets, SendError};
 
-use super::slab;
+use super::slab::{Reader, Writer};
 use crate::facade::{Runtime, ZtError};
-
-/// Room made for the packets of a batch at once, in bytes: a batch of the usual size.
-const BATCH_LEN: usize = 64 * 1500;
 
 /// Sends and receives packets for one network.
 ///
@@ -39,33 +36,33 @@ impl SlabPort {
         Self { runtime, sender, incoming: Mutex::new(incoming), is_shut }
     }
 
-    /// Sends the packets in `slab`, as far as the node has room for them, or all of them if the
-    /// thread `waits` for it. Returns how many bytes of the slab were sent.
+    /// Sends `packets`, as far as the node has room for them, or all of them if the thread `waits`
+    /// for it. Returns how many were sent.
     ///
     /// # Errors
     ///
-    /// [`ZtError::Stopped`] if the network was left or the port shut; [`ZtError::InvalidArgument`]
-    /// if the slab is not a sequence of packets. Those before the fault are sent.
-    pub(super) fn send(&self, slab: &[u8], waits: bool) -> Result<usize, ZtError> {
-        let mut taken = 0;
-        while taken < slab.len() {
-            let (batch, end) = batch_at(slab, taken)?;
+    /// [`ZtError::Stopped`] if the network was left or the port shut.
+    pub(super) fn send(&self, mut packets: Reader<'_>, waits: bool) -> Result<usize, ZtError> {
+        let mut sent = 0;
+        while !packets.is_empty() {
+            let (batch, left) = self.first_of(packets);
+            let count = batch.len();
             match self.sender.try_send(batch) {
                 Ok(()) => {}
                 Err(SendError::Full) if !waits => break,
                 Err(SendError::Full) => {
-                    let (batch, _) = batch_at(slab, taken)?;
+                    let (batch, _) = self.first_of(packets);
                     self.unless_shut(None, self.sender.send(batch))??;
                 }
                 Err(error) => return Err(error.into()),
             }
-            taken = end;
+            (sent, packets) = (sent + count, left);
         }
-        Ok(taken)
+        Ok(sent)
     }
 
     /// Fills `slab` with packets that were received, and waits up to `patience` for the first of
-    /// them, for any length of time if `None`. Returns how many bytes of it they take.
+    /// them, for any length of time if `None`. Returns how many they are.
     ///
     /// # Errors
     ///
@@ -82,17 +79,25 @@ impl SlabPort {
             let received = self.unless_shut(patience, incoming.receiver.recv())?;
             incoming.start(received.ok_or(ZtError::Stopped)?);
         }
-        let written = incoming.write(slab);
-        if written == 0 {
+        let mut slab = Writer::new(slab);
+        incoming.write(&mut slab);
+        if slab.count() == 0 {
             let text = "the slab has no room for the next packet".to_owned();
             return Err(ZtError::InvalidArgument(text));
         }
-        Ok(written)
+        Ok(slab.count())
     }
 
     /// Ends every wait, those to come included.
     pub(super) fn shut(&self) {
         self.is_shut.send_replace(true);
+    }
+
+    /// Returns as many of `packets` as fit a batch, and those that are left.
+    fn first_of<'a>(&self, packets: Reader<'a>) -> (PacketBatch, Reader<'a>) {
+        let mut batch = self.sender.batch();
+        let left = packets.fill(&mut batch);
+        (batch, left)
     }
 
     /// Waits for `future` on this thread, for at most `patience`, and only until the port is shut.
@@ -134,25 +139,13 @@ impl Incoming {
         (self.batch, self.next) = (batch, 0);
     }
 
-    /// Writes packets into `slab`, as many as are there and fit.
-    fn write(&mut self, slab: &mut [u8]) -> usize {
-        let mut written = 0;
-        while self.is_ready() {
-            let Some(packet) = self.batch.get(self.next) else { break };
-            let Some(length) = slab::write(packet, &mut slab[written..]) else { break };
-            written += length;
+    /// Puts packets into `slab`, as many as are there and fit.
+    fn write(&mut self, slab: &mut Writer<'_>) {
+        while self.is_ready()
+            && let Some(packet) = self.batch.get(self.next)
+            && slab.put(packet)
+        {
             self.next += 1;
         }
-        written
     }
-}
-
-/// Returns the packets from `start` on that fit a batch, and where they end.
-fn batch_at(slab: &[u8], start: usize) -> Result<(PacketBatch, usize), ZtError> {
-    let rest = &slab[start..];
-    let mut batch = PacketBatch::new();
-    batch.reserve(rest.len().min(BATCH_LEN));
-    let read = slab::read(rest, &mut batch)
-        .map_err(|truncated| ZtError::InvalidArgument(truncated.to_string()))?;
-    Ok((batch, start + read))
 }

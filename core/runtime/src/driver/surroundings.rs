@@ -224,6 +224,7 @@ impl Running {
             }
             Hint::Sleep => {
                 self.command(now, Command::Flush);
+                self.ports.trim();
                 self.change_conditions(now, |around| around.is_asleep = true);
             }
             Hint::Protect(protect) => {

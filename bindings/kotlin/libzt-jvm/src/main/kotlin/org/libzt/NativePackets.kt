@@ -17,10 +17,10 @@ internal object NativePackets {
     }
 
     @JvmStatic
-    external fun send(port: Long, slab: ByteBuffer, start: Int, end: Int, waits: Boolean): Int
+    external fun send(port: Long, slab: ByteBuffer, first: Int, start: Int, count: Int, waits: Boolean): Int
 
     @JvmStatic
-    external fun receive(port: Long, slab: ByteBuffer, start: Int, end: Int, patienceMs: Long): Int
+    external fun receive(port: Long, slab: ByteBuffer, patienceMs: Long): Int
 
     @JvmStatic
     external fun shut(port: Long)

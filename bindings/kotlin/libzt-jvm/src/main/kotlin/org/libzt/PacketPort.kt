@@ -47,11 +47,9 @@ public class PacketPort internal constructor(private var number: Long) : AutoClo
     public fun receive(slab: PacketSlab, patience: Duration = Duration.INFINITE): Boolean {
         val patienceMs = if (patience.isInfinite()) -1 else patience.inWholeMilliseconds.coerceAtLeast(0)
         slab.clear()
-        val end = receiving.withLock {
-            NativePackets.receive(open(), slab.buffer, 0, slab.buffer.capacity(), patienceMs)
-        }
-        if (end == NativePackets.TIMEOUT) return false
-        slab.end = NativePackets.check(end)
+        val packets = receiving.withLock { NativePackets.receive(open(), slab.buffer, patienceMs) }
+        if (packets == NativePackets.TIMEOUT) return false
+        slab.received(NativePackets.check(packets))
         return true
     }
 
@@ -93,11 +91,11 @@ public class PacketPort internal constructor(private var number: Long) : AutoClo
 
     private fun send(slab: PacketSlab, waits: Boolean): Boolean {
         if (slab.isEmpty) return true
-        val sent = sending.withLock { NativePackets.send(open(), slab.buffer, slab.start, slab.end, waits) }
-        slab.start += NativePackets.check(sent)
-        if (!slab.isEmpty) return false
-        slab.clear()
-        return true
+        val sent = sending.withLock {
+            NativePackets.send(open(), slab.buffer, slab.first, slab.start, slab.count - slab.first, waits)
+        }
+        slab.sent(NativePackets.check(sent))
+        return slab.isEmpty
     }
 
     /** Returns the number of the port. It stays valid while a lock is held. */

@@ -14,11 +14,20 @@ public class PacketSlab(capacity: Int = DEFAULT_CAPACITY) {
     /** The memory. Packets are at the places [next] and [put] say. */
     public val buffer: ByteBuffer = ByteBuffer.allocateDirect(capacity)
 
-    /** Where [next] goes on. */
+    /** How many packets were put in or received. */
+    internal var count: Int = 0
+        private set
+
+    /** How many of them [next] went to, or were sent. */
+    internal var first: Int = 0
+        private set
+
+    /** Where packet number [first] begins. */
     internal var start: Int = 0
+        private set
 
     /** Where the last packet ends. */
-    internal var end: Int = 0
+    private var end: Int = 0
 
     /** Where the packet begins that [next] went to, in bytes. */
     public var offset: Int = 0
@@ -29,20 +38,23 @@ public class PacketSlab(capacity: Int = DEFAULT_CAPACITY) {
         private set
 
     /** Whether there are no packets [next] has not gone to. */
-    public val isEmpty: Boolean get() = start == end
+    public val isEmpty: Boolean get() = first == count
 
     /** Forgets all packets. */
     public fun clear() {
-        start = 0
+        count = 0
         end = 0
+        first = 0
+        start = 0
     }
 
     /** Goes to the next packet, which is then at [offset]. Returns whether there is one. */
     public fun next(): Boolean {
-        if (start == end) return false
-        length = buffer.getShort(start).toInt() and 0xffff
-        offset = start + LENGTH_LENGTH
-        start = offset + length
+        if (isEmpty) return false
+        length = lengthOf(first)
+        offset = start
+        start += length
+        first++
         return true
     }
 
@@ -69,15 +81,35 @@ public class PacketSlab(capacity: Int = DEFAULT_CAPACITY) {
         return packet
     }
 
+    /** Takes in that [packets] were sent, from the first on. */
+    internal fun sent(packets: Int) {
+        if (packets == count - first) return clear()
+        repeat(packets) { start += lengthOf(first++) }
+    }
+
+    /** Takes in that so many [packets] were received, which are all there is. */
+    internal fun received(packets: Int) {
+        clear()
+        count = packets
+        for (number in 0 until packets) end += lengthOf(number)
+    }
+
     /** Makes room for a packet; [buffer] is then where it goes. */
     private fun room(length: Int): ByteBuffer? {
         require(length in 0..LENGTH_MAX) { "$length bytes are no packet" }
-        if (end + LENGTH_LENGTH + length > buffer.capacity()) return null
-        buffer.putShort(end, length.toShort())
-        buffer.position(end + LENGTH_LENGTH)
-        end += LENGTH_LENGTH + length
+        val place = placeOfLength(count)
+        if (end + length > place) return null
+        buffer.putShort(place, length.toShort())
+        buffer.position(end)
+        end += length
+        count++
         return buffer
     }
+
+    private fun lengthOf(number: Int): Int = buffer.getShort(placeOfLength(number)).toInt() and 0xffff
+
+    /** Lengths are behind the packets, that of the first at the end: `ffi/src/jni/slab.rs`. */
+    private fun placeOfLength(number: Int): Int = buffer.capacity() - LENGTH_LENGTH * (number + 1)
 
     public companion object {
         /** Room for some hundred packets of the usual size, in bytes. */

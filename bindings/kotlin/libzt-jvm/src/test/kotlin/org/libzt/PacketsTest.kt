@@ -35,6 +35,16 @@ class PacketsTest {
         assertFailsWith<IllegalArgumentException> { slab.put(ByteArray(70_000)) }
     }
 
+    @Test
+    fun `a slab that was partly read goes on where it was`() {
+        val slab = PacketSlab(20)
+        assertTrue(slab.put(byteArrayOf(1, 2)) && slab.next())
+        assertTrue(slab.put(byteArrayOf(3)) && slab.next())
+
+        assertContentEquals(byteArrayOf(3), slab.copy())
+        assertTrue(slab.isEmpty && !slab.next())
+    }
+
     /** Twelve megabytes cross, as packets may be lost and ten have to arrive. */
     @Test
     fun `ten megabytes of packets pass between two nodes`() = Lab.run {
@@ -136,7 +146,7 @@ class PacketsTest {
         alice.packets().use { port ->
             val slab = PacketSlab(100)
             slab.put(ByteArray(20))
-            slab.buffer.putShort(0, 1000)
+            slab.buffer.putShort(98, 1000)
 
             assertFailsWith<ZtException.InvalidArgument> { port.send(slab) }
         }
