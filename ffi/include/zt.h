@@ -89,6 +89,11 @@
 #define ZT_STORAGE_KEY_LEN 32
 
 /**
+ * The least `zt_config.memory_budget`, in bytes: 4 MiB.
+ */
+#define ZT_MEMORY_BUDGET_MIN 4194304
+
+/**
  * `zt_config.port_mapping`: the gateway is asked, unless this is a phone.
  */
 #define ZT_PORT_MAPPING_DEFAULT 0
@@ -858,6 +863,12 @@ typedef struct zt_config {
      * Keeps what outlives the node in place of `home`; may be null.
      */
     const struct zt_storage *storage;
+    /**
+     * How many bytes the node's tables may take, `ZT_MEMORY_BUDGET_MIN` at least. If 0, 16 MiB on a phone,
+     * and elsewhere whatever their own limits allow. At the budget, what costs least to lose makes room;
+     * peers in use never do.
+     */
+    uint64_t memory_budget;
 } zt_config;
 
 /**
@@ -1438,7 +1449,7 @@ typedef struct zt_port_mapping {
 } zt_port_mapping;
 
 /**
- * What was lost around the node since it started, and what has woken it.
+ * What was lost around the node since it started, what has woken it, and what it takes of memory.
  */
 typedef struct zt_statistics {
     /**
@@ -1486,6 +1497,35 @@ typedef struct zt_statistics {
      * Because interfaces, the gateway or files changed.
      */
     uint64_t woken_by_changes;
+    /**
+     * What the node's tables may take of memory, in bytes; 0 if only their own limits bound them.
+     */
+    uint64_t memory_budget;
+    /**
+     * What they take, all together. Buffers for packets on their way, of a fixed size, and the code come
+     * on top.
+     */
+    uint64_t memory_total;
+    /**
+     * Of that, who is known: peers with their paths and keys, and pins.
+     */
+    uint64_t memory_peers;
+    /**
+     * The networks that are joined: configurations, members, multicast groups.
+     */
+    uint64_t memory_networks;
+    /**
+     * Packets that wait or are being put together.
+     */
+    uint64_t memory_packets;
+    /**
+     * Which packets were taken in lately, so that none counts twice.
+     */
+    uint64_t memory_replays;
+    /**
+     * The networks this node controls, with their members.
+     */
+    uint64_t memory_controller;
 } zt_statistics;
 
 /**
@@ -2154,6 +2194,15 @@ zt_result zt_node_sleep(zt_node node);
 zt_result zt_node_wake(zt_node node);
 
 /**
+ * Says that the machine is short of memory: the node gives back what it can do without, and the system gets
+ * the pages, where the allocator has a call for that. Connections in use go on; others are found anew when
+ * they are used. To have a node never take more than so much: `zt_config.memory_budget`.
+ *
+ * Thread-safe. Waits for the node and the allocator, which takes milliseconds.
+ */
+zt_result zt_node_trim_memory(zt_node node);
+
+/**
  * Uses the interface of this name and no other, or all of them if it is null.
  *
  * Thread-safe. Waits for the node, which takes milliseconds.
@@ -2181,7 +2230,7 @@ zt_result zt_node_port_mapping(zt_node node, struct zt_port_mapping *out);
 zt_result zt_storage_put(struct zt_sink *to, const void *bytes, size_t len);
 
 /**
- * Writes what was lost since the node started, and what has woken it.
+ * Writes what was lost since the node started, what has woken it, and what it takes of memory.
  *
  * Thread-safe. Waits for the node, which takes microseconds.
  *

@@ -11,7 +11,7 @@ use std::time::Duration;
 use tempfile::TempDir;
 use zt::facade::{
     Bonding, Config, Event, HostedNetwork, NetworkId, Node, PlanetRoot, Port, PortMode, Prefix,
-    Route, Standing, TcpRelay, TcpRelayStatus, ZtError, generate_identity, make_planet,
+    Profile, Route, Standing, TcpRelay, TcpRelayStatus, ZtError, generate_identity, make_planet,
 };
 
 /// Long enough for a busy machine; what is waited for takes milliseconds.
@@ -148,6 +148,35 @@ fn local_conf_is_read_again_when_the_host_says_so() {
     assert_eq!(reload(), Err(400));
     node.block_on(node.stop()).unwrap();
     assert_eq!(reload(), Err(200));
+}
+
+/// A phone's node has a budget unless it says otherwise, others if they ask for one.
+#[test]
+fn memory_is_bounded_as_asked_for_and_given_back() {
+    let dir = TempDir::new().unwrap();
+    let start = |profile, memory_budget| {
+        let config = Config { profile, memory_budget, ..config(dir.path(), &[]) };
+        Node::start_blocking(config).map_err(|error| (error.code(), error.to_string()))
+    };
+    let budget = |profile, memory_budget| {
+        let node = start(profile, memory_budget).unwrap();
+        let memory = node.block_on(node.statistics()).unwrap().memory;
+        let parts = [memory.peers, memory.networks, memory.packets, memory.replays];
+        assert_eq!(memory.total, parts.iter().sum::<u64>() + memory.controller);
+        node.block_on(node.trim_memory()).unwrap();
+        node.block_on(node.stop()).unwrap();
+        let stopped = node.block_on(node.trim_memory());
+        assert!(matches!(stopped, Err(ZtError::Stopped)), "{stopped:?}");
+        memory.budget
+    };
+    const MIB: u64 = 1024 * 1024;
+
+    assert_eq!(budget(Profile::Phone, None), Some(16 * MIB));
+    assert_eq!(budget(Profile::Phone, Some(5 * MIB)), Some(5 * MIB));
+    assert_eq!(budget(Profile::Server, None), None);
+    assert_eq!(budget(Profile::Desktop, Some(u64::MAX)), Some(u64::MAX));
+    let (code, why) = start(Profile::Phone, Some(4 * MIB - 1)).unwrap_err();
+    assert_eq!((code, &*why), (102, "a memory budget is at least 4194304 bytes"));
 }
 
 /// A root, and a controller with one network.

@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
+#include <stddef.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -48,7 +49,7 @@ static void null_and_nonsense(zt_node node) {
     EXPECT(zt_node_start(NULL, &other), ZT_ERROR_NULL_ARGUMENT);
     EXPECT(zt_node_start(&config, NULL), ZT_ERROR_NULL_ARGUMENT);
     EXPECT(zt_node_start(&config, &other), ZT_ERROR_STRUCT_SIZE);
-    config.struct_size = sizeof config - 1;
+    config.struct_size = offsetof(zt_config, memory_budget) - 1;
     EXPECT(zt_node_start(&config, &other), ZT_ERROR_STRUCT_SIZE);
     config.struct_size = sizeof config;
     EXPECT(zt_node_start(&config, &other), ZT_ERROR_NULL_ARGUMENT);
@@ -81,6 +82,12 @@ static void null_and_nonsense(zt_node node) {
     config.port_mapping = 0;
     config.secondary_port = ZT_PORT_ANY;
     EXPECT(zt_node_start(&config, &other), ZT_ERROR_INVALID_ARGUMENT);
+    config.secondary_port = 0;
+    config.memory_budget = ZT_MEMORY_BUDGET_MIN - 1;
+    EXPECT(zt_node_start(&config, &other), ZT_ERROR_INVALID_ARGUMENT);
+    /* Whoever was compiled before there was a budget says nothing about it. */
+    config.struct_size = offsetof(zt_config, memory_budget);
+    EXPECT(zt_node_start(&config, &other), ZT_ERROR_STORAGE);
     if (other != 7) {
         fprintf(stderr, "an output was written although the call failed\n");
         exit(1);
@@ -148,6 +155,25 @@ static void local_conf(const struct world *world) {
     }
     edit_local_conf(world, "{}");
     EXPECT(zt_node_reload_local_conf(world->controller), ZT_OK);
+}
+
+static void memory(const struct world *world) {
+    zt_statistics statistics, old;
+    statistics.struct_size = sizeof statistics;
+    memset(&old, 7, sizeof old);
+    old.struct_size = offsetof(zt_statistics, memory_budget);
+    EXPECT(zt_node_trim_memory(0), ZT_ERROR_INVALID_HANDLE);
+    EXPECT(zt_node_trim_memory(world->controller), ZT_OK);
+    EXPECT(zt_node_statistics(world->controller, NULL), ZT_ERROR_NULL_ARGUMENT);
+    EXPECT(zt_node_statistics(world->controller, &statistics), ZT_OK);
+    EXPECT(zt_node_statistics(world->controller, &old), ZT_OK);
+    const uint64_t parts = statistics.memory_peers + statistics.memory_networks + statistics.memory_packets +
+                           statistics.memory_replays + statistics.memory_controller;
+    if (statistics.memory_budget != 0 || statistics.memory_controller == 0 || statistics.memory_total != parts ||
+        old.woken_by_requests == 0 || old.memory_budget != 0x0707070707070707) {
+        fprintf(stderr, "memory is not told of as it is\n");
+        exit(1);
+    }
 }
 
 static void descriptors(zt_node node) {
@@ -477,6 +503,7 @@ int main(int argc, char **argv) {
     wrong_handles(node);
     null_and_nonsense(node);
     local_conf(&world);
+    memory(&world);
     descriptors(node);
     close_while_waiting(node);
     free_while_waiting(&world);

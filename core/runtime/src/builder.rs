@@ -74,6 +74,7 @@ pub struct Builder {
     path_rules: Option<PathRules>,
     low_bandwidth: bool,
     bonding: Option<Bonding>,
+    memory_budget: Option<usize>,
 }
 
 impl Builder {
@@ -112,6 +113,7 @@ impl Builder {
             path_rules: None,
             low_bandwidth: false,
             bonding: None,
+            memory_budget: None,
         }
     }
 
@@ -244,6 +246,19 @@ impl Builder {
         self
     }
 
+    /// Sets how many bytes the node's tables may take, at least
+    /// [`MEMORY_BUDGET_MIN`](zt_protocol::limits::MEMORY_BUDGET_MIN); a smaller number counts as that.
+    /// Unless said otherwise, only the tables' own limits bound them.
+    ///
+    /// At the budget, what costs least to lose makes room: what is found again when it is needed
+    /// first, and peers that are in use never. While nothing is left to give, newcomers are refused. The
+    /// driver's buffers come on top; see [`Handle::trim_memory`].
+    #[must_use]
+    pub const fn memory_budget(mut self, bytes: usize) -> Self {
+        self.memory_budget = Some(bytes);
+        self
+    }
+
     /// Does what `local.conf` says, which goes before what the program says, as in the reference.
     fn go_by(mut self, conf: LocalConf) -> Self {
         for problem in &conf.problems {
@@ -357,7 +372,7 @@ impl Builder {
             low_bandwidth: self.low_bandwidth,
             pins: state.pins,
             controller: self.controller,
-            memory_budget: None,
+            memory_budget: self.memory_budget,
             allow_loopback: self.allow_loopback,
             platform: PLATFORM,
         };

@@ -5,6 +5,7 @@
 //! sources take turns, so that none of them waits for more than one batch of each other.
 
 mod datagrams;
+mod memory;
 mod stored;
 mod surroundings;
 mod timer;
@@ -542,6 +543,7 @@ impl Running {
                 frames: self.ports.dropped(),
                 events: self.events.forgotten(),
             },
+            memory: self.node.memory(),
             wakeups: self.wakeups.clone(),
         }
     }

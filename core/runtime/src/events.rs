@@ -214,6 +214,11 @@ impl Events {
         reader.map(OwnedFd::from)
     }
 
+    /// Gives back the room nothing waits in.
+    pub(crate) fn trim(&self) {
+        self.queue().events.shrink_to_fit();
+    }
+
     /// Returns how many events were forgotten.
     pub(crate) fn forgotten(&self) -> u64 {
         self.queue().forgotten

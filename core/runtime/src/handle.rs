@@ -433,7 +433,7 @@ impl Handle {
         self.ask(Request::Networks).await
     }
 
-    /// Returns what the node has counted since it started.
+    /// Returns what the node has counted since it started, and what it takes of memory.
     ///
     /// # Errors
     ///

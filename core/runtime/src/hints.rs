@@ -1,4 +1,4 @@
-//! What hosts know of the machine's networks and power, and the node cannot find out.
+//! What hosts know of the machine's networks, power and memory, and the node cannot find out.
 //!
 //! | the host says                | the node                                                        |
 //! |------------------------------|-----------------------------------------------------------------|
@@ -10,6 +10,7 @@
 //! | `set_protect`                | shows the host each socket, and uses none that it refuses       |
 //! | `bind_to_interface`          | uses the addresses and routes of one interface                  |
 //! | `set_path_rules`             | leaves paths and closes sockets that are to be avoided          |
+//! | `trim_memory`                | gives back what it finds again and what only load needs         |
 
 use std::os::fd::RawFd;
 use std::sync::Arc;
@@ -30,6 +31,7 @@ pub(crate) enum Hint {
     Protect(Protect),
     Interface(Option<String>),
     PathRules(Box<PathRules>),
+    TrimMemory,
 }
 
 /// What the host knows and the node does not.
@@ -114,6 +116,21 @@ impl Handle {
     /// [`RequestError::Stopped`].
     pub async fn set_path_rules(&self, rules: PathRules) -> Result<(), RequestError> {
         self.hint(Hint::PathRules(Box::new(rules))).await
+    }
+
+    /// Says that the machine is short of memory: the node gives back what it can do without, that is
+    /// whatever it finds again when it is needed, and room that only load needs. Connections in use go
+    /// on, and others are found anew when they are used.
+    ///
+    /// The memory goes to the allocator, which may keep it for later;
+    /// [`statistics`](Self::statistics) say what is left in use. To have the node never take more than
+    /// so much, give it a [budget](crate::Builder::memory_budget).
+    ///
+    /// # Errors
+    ///
+    /// [`RequestError::Stopped`].
+    pub async fn trim_memory(&self) -> Result<(), RequestError> {
+        self.hint(Hint::TrimMemory).await
     }
 
     async fn hint(&self, hint: Hint) -> Result<(), RequestError> {

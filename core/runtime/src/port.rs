@@ -364,11 +364,12 @@ impl Ports {
     }
 
     /// Gives back the memory only load needs.
-    pub(crate) fn trim(&self) {
-        for (_, attached) in &self.ports {
-            match &attached.kind {
+    pub(crate) fn trim(&mut self) {
+        for (_, attached) in &mut self.ports {
+            match &mut attached.kind {
+                Kind::Device(device) => device.trim(),
                 Kind::Packets(port) => port.trim(),
-                Kind::Device(_) | Kind::Descriptor(_) | Kind::Nothing | Kind::Lost => {}
+                Kind::Descriptor(_) | Kind::Nothing | Kind::Lost => {}
             }
         }
     }
@@ -490,6 +491,12 @@ impl HostBatch {
                 self.packets.get(*next - 1)
             }
         }
+    }
+
+    /// Empties the batch, and gives back the pages that were touched.
+    pub(crate) fn trim(&mut self) {
+        self.clear();
+        self.read.trim();
     }
 
     /// Forgets what was taken in. The memory of a program's packets is free for the next ones.

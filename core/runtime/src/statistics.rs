@@ -1,10 +1,11 @@
-//! What a node has counted since it started.
+//! What a node has counted since it started, and what it takes.
 
 use std::collections::BTreeMap;
 
 use zt_protocol::error::Drops;
+use zt_protocol::memory::MemoryUse;
 
-/// What a node has counted since it started.
+/// What a node has counted since it started, and what it takes.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Statistics {
@@ -12,6 +13,8 @@ pub struct Statistics {
     pub drops: Drops,
     /// What was lost around it.
     pub losses: Losses,
+    /// What its tables take of memory, and may take.
+    pub memory: MemoryUse,
     /// What has woken it, the question included.
     pub wakeups: Wakeups,
 }

@@ -1,8 +1,11 @@
 //! How a node shall run.
 
 use std::ffi::{c_char, c_void};
+use std::mem::offset_of;
 use std::net::SocketAddr;
 use std::sync::Arc;
+
+use zt_protocol::limits::MEMORY_BUDGET_MIN;
 
 use super::hints::{Protector, zt_protect_callback};
 use super::result::Failure;
@@ -40,6 +43,11 @@ pub const ZT_PORT_NONE: u32 = 0x1_0001;
 
 /// Length of `zt_config.storage_key`, in bytes.
 pub const ZT_STORAGE_KEY_LEN: usize = 32;
+
+/// The least `zt_config.memory_budget`, in bytes: 4 MiB.
+pub const ZT_MEMORY_BUDGET_MIN: u64 = 4_194_304;
+
+const _: () = assert!(ZT_MEMORY_BUDGET_MIN == MEMORY_BUDGET_MIN as u64);
 
 /// `zt_config.port_mapping`: the gateway is asked, unless this is a phone.
 pub const ZT_PORT_MAPPING_DEFAULT: u32 = 0;
@@ -107,12 +115,16 @@ pub struct zt_config {
     pub storage_key: *const u8,
     /// Keeps what outlives the node in place of `home`; may be null.
     pub storage: *const zt_storage,
+    /// How many bytes the node's tables may take, `ZT_MEMORY_BUDGET_MIN` at least. If 0, 16 MiB on a phone,
+    /// and elsewhere whatever their own limits allow. At the budget, what costs least to lose makes room;
+    /// peers in use never do.
+    pub memory_budget: u64,
 }
 
 // SAFETY: integers, raw pointers and a function that may be null only, the first of which is the size.
 unsafe impl Growing for zt_config {
     const NAME: &'static str = "zt_config";
-    const FIRST_SIZE: usize = size_of::<Self>();
+    const FIRST_SIZE: usize = offset_of!(Self, memory_budget);
 }
 
 impl zt_config {
@@ -176,6 +188,7 @@ impl zt_config {
             },
             low_bandwidth: self.flags & ZT_CONFIG_LOW_BANDWIDTH != 0,
             storage_key: storage_key.map(|key| key.to_vec()),
+            memory_budget: (self.memory_budget != 0).then_some(self.memory_budget),
         })
     }
 

@@ -130,6 +130,16 @@ pub extern "C" fn zt_node_wake(node: zt_node) -> zt_result {
     boundary(|| wait(node, |node| async move { node.wake().await }))
 }
 
+/// Says that the machine is short of memory: the node gives back what it can do without, and the system gets
+/// the pages, where the allocator has a call for that. Connections in use go on; others are found anew when
+/// they are used. To have a node never take more than so much: `zt_config.memory_budget`.
+///
+/// Thread-safe. Waits for the node and the allocator, which takes milliseconds.
+#[unsafe(no_mangle)]
+pub extern "C" fn zt_node_trim_memory(node: zt_node) -> zt_result {
+    boundary(|| wait(node, |node| async move { node.trim_memory().await }))
+}
+
 /// Uses the interface of this name and no other, or all of them if it is null.
 ///
 /// Thread-safe. Waits for the node, which takes milliseconds.

@@ -1,6 +1,7 @@
-//! What a node has dropped, and why it woke.
+//! What a node has dropped, why it woke, and what it takes of memory.
 
 use std::ffi::c_char;
+use std::mem::offset_of;
 
 use super::boundary::boundary;
 use super::node::{wait, zt_node};
@@ -31,7 +32,7 @@ pub struct zt_timer {
     pub count: u64,
 }
 
-/// What was lost around the node since it started, and what has woken it.
+/// What was lost around the node since it started, what has woken it, and what it takes of memory.
 #[derive(Clone, Copy, Debug)]
 #[repr(C)]
 pub struct zt_statistics {
@@ -58,15 +59,30 @@ pub struct zt_statistics {
     pub woken_by_requests: u64,
     /// Because interfaces, the gateway or files changed.
     pub woken_by_changes: u64,
+    /// What the node's tables may take of memory, in bytes; 0 if only their own limits bound them.
+    pub memory_budget: u64,
+    /// What they take, all together. Buffers for packets on their way, of a fixed size, and the code come
+    /// on top.
+    pub memory_total: u64,
+    /// Of that, who is known: peers with their paths and keys, and pins.
+    pub memory_peers: u64,
+    /// The networks that are joined: configurations, members, multicast groups.
+    pub memory_networks: u64,
+    /// Packets that wait or are being put together.
+    pub memory_packets: u64,
+    /// Which packets were taken in lately, so that none counts twice.
+    pub memory_replays: u64,
+    /// The networks this node controls, with their members.
+    pub memory_controller: u64,
 }
 
 // SAFETY: integers only, the first of which is the size.
 unsafe impl Growing for zt_statistics {
     const NAME: &'static str = "zt_statistics";
-    const FIRST_SIZE: usize = size_of::<Self>();
+    const FIRST_SIZE: usize = offset_of!(Self, memory_budget);
 }
 
-/// Writes what was lost since the node started, and what has woken it.
+/// Writes what was lost since the node started, what has woken it, and what it takes of memory.
 ///
 /// Thread-safe. Waits for the node, which takes microseconds.
 ///
@@ -78,7 +94,7 @@ pub unsafe extern "C" fn zt_node_statistics(node: zt_node, out: *mut zt_statisti
     boundary(|| {
         let statistics = wait(node, |node| async move { node.statistics().await })?;
         let sum = |counts: &mut dyn Iterator<Item = u64>| counts.fold(0, u64::saturating_add);
-        let wakeups = &statistics.wakeups;
+        let (wakeups, memory) = (&statistics.wakeups, statistics.memory);
         let statistics = zt_statistics {
             struct_size: 0,
             reasons: u32::try_from(statistics.drops.len()).unwrap_or(u32::MAX),
@@ -91,6 +107,13 @@ pub unsafe extern "C" fn zt_node_statistics(node: zt_node, out: *mut zt_statisti
             woken_by_frames: wakeups.frames,
             woken_by_requests: wakeups.requests,
             woken_by_changes: wakeups.changes,
+            memory_budget: memory.budget.unwrap_or_default(),
+            memory_total: memory.total,
+            memory_peers: memory.peers,
+            memory_networks: memory.networks,
+            memory_packets: memory.packets,
+            memory_replays: memory.replays,
+            memory_controller: memory.controller,
         };
         // SAFETY: as the caller promises.
         unsafe { write_struct(out, &statistics) }

@@ -56,6 +56,11 @@ pub struct Config {
     /// is sealed at the start; what is sealed is opened with the same key only.
     #[cfg_attr(feature = "uniffi", uniffi(default = None))]
     pub storage_key: Option<Vec<u8>>,
+    /// How many bytes the node's tables may take, 4 MiB at least. If `None`, 16 MiB on a phone, and
+    /// elsewhere whatever their own limits allow. At the budget, what costs least to lose makes room;
+    /// peers in use never do.
+    #[cfg_attr(feature = "uniffi", uniffi(default = None))]
+    pub memory_budget: Option<u64>,
 }
 
 /// A relay that carries datagrams over TCP. Whoever runs it sees with whom the node speaks, but not
@@ -113,6 +118,7 @@ impl Config {
             bonding: None,
             low_bandwidth: false,
             storage_key: None,
+            memory_budget: None,
         }
     }
 }

@@ -1,4 +1,4 @@
-//! What hosts know of the machine's networks and power, and what that makes the node do.
+//! What hosts know of the machine's networks, power and memory, and what that makes the node do.
 
 use std::net::SocketAddr;
 
@@ -6,6 +6,7 @@ use zt_runtime::MappedPort as RuntimeMapping;
 
 use super::error::ZtError;
 use super::node::Node;
+use super::pages;
 
 /// What the machine's network is like.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
@@ -94,6 +95,21 @@ impl Node {
     /// [`ZtError::Stopped`].
     pub async fn bind_to_interface(&self, name: Option<String>) -> Result<(), ZtError> {
         Ok(self.handle.bind_to_interface(name.as_deref()).await?)
+    }
+
+    /// Says that the machine is short of memory: the node gives back what it can do without, and the
+    /// system gets the pages, where the allocator has a call for that. Connections in use go on; others are
+    /// found anew when they are used. To have a node never take more than so much:
+    /// [`Config::memory_budget`](super::Config).
+    ///
+    /// # Errors
+    ///
+    /// [`ZtError::Stopped`].
+    pub async fn trim_memory(&self) -> Result<(), ZtError> {
+        self.handle.trim_memory().await?;
+        // It walks through all of the heap, which is too long for whoever polls this.
+        let given_back = async { tokio::task::spawn_blocking(pages::give_back).await };
+        self.runtime.run(given_back).await?.map_err(|_| ZtError::Panic)
     }
 
     /// Returns the port of the gateway's that leads to this node, if there is one.

@@ -19,6 +19,7 @@ mod logging;
 mod networks;
 mod node;
 mod packets;
+mod pages;
 mod peers;
 mod pins;
 mod ports;
@@ -51,7 +52,7 @@ pub use peers::{
 };
 pub use pins::{DecidedBy, Direction, Pin, PinsStatus, TagValues, Verdict};
 pub use ports::{Framing, Port, PortMode};
-pub use statistics::{DropCount, Statistics, TimerCount, Wakeups};
+pub use statistics::{DropCount, MemoryUse, Statistics, TimerCount, Wakeups};
 pub use storage::{Storage, StorageFailure};
 pub use worlds::{Contact, RefusedWorld, RootStatus, WantedMoon, WorldStatus, WorldsStatus};
 

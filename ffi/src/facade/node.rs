@@ -10,6 +10,7 @@ use std::time::Duration;
 use zeroize::Zeroizing;
 use zt_protocol::address::Address;
 use zt_protocol::identity::SecretIdentity;
+use zt_protocol::limits::MEMORY_BUDGET_MIN;
 use zt_protocol::path_rules::TrustedPathId;
 use zt_protocol::status;
 use zt_protocol::world::WorldKind;
@@ -29,6 +30,10 @@ use super::worlds::read_world;
 ///
 /// It takes milliseconds, unless a disk hangs.
 const STOP_PATIENCE: Duration = Duration::from_secs(10);
+
+/// What the tables of a node on a phone may take, in bytes, unless its host says otherwise: a VPN's
+/// process has 50 MiB on iOS, for all it does.
+const PHONE_MEMORY_BUDGET: u64 = 16 * 1024 * 1024;
 
 /// A running node.
 ///
@@ -371,7 +376,21 @@ fn configure(builder: Builder, config: Config) -> Result<Builder, ZtError> {
     if let Some(bonding) = config.bonding {
         builder = builder.bonding(bonding.into());
     }
+    if let Some(bytes) = config.memory_budget.or(is_phone.then_some(PHONE_MEMORY_BUDGET)) {
+        builder = builder.memory_budget(memory_budget(bytes)?);
+    }
     Ok(builder)
+}
+
+/// Returns a budget a node can do with.
+fn memory_budget(bytes: u64) -> Result<usize, ZtError> {
+    // More than can be addressed is as much as there is.
+    let bytes = usize::try_from(bytes).unwrap_or(usize::MAX);
+    if bytes < MEMORY_BUDGET_MIN {
+        let text = format!("a memory budget is at least {MEMORY_BUDGET_MIN} bytes");
+        return Err(ZtError::InvalidArgument(text));
+    }
+    Ok(bytes)
 }
 
 /// Sees to it that the identity in the home directory is this one.

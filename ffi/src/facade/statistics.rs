@@ -1,4 +1,4 @@
-//! What a node has dropped, and why it woke.
+//! What a node has dropped, why it woke, and what it takes of memory.
 
 use super::error::ZtError;
 use super::node::Node;
@@ -15,6 +15,8 @@ pub struct Statistics {
     pub lost_frames: u64,
     /// Events nobody took.
     pub lost_events: u64,
+    /// What the node's tables take of memory, and may take.
+    pub memory: MemoryUse,
     /// What has woken the node, this question included. On a phone each time costs power.
     pub wakeups: Wakeups,
 }
@@ -27,6 +29,27 @@ pub struct DropCount {
     pub reason: String,
     /// How often.
     pub count: u64,
+}
+
+/// What the tables of a node take of memory, in bytes. Buffers for packets on their way, of a fixed
+/// size, and the code come on top.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+#[cfg_attr(feature = "uniffi", derive(uniffi::Record))]
+pub struct MemoryUse {
+    /// What all together may take; `None` if only their own limits bound them.
+    pub budget: Option<u64>,
+    /// What all together take.
+    pub total: u64,
+    /// Who is known: peers with their paths and keys, and pins.
+    pub peers: u64,
+    /// The networks that are joined: configurations, members, multicast groups.
+    pub networks: u64,
+    /// Packets that wait or are being put together.
+    pub packets: u64,
+    /// Which packets were taken in lately, so that none counts twice.
+    pub replays: u64,
+    /// The networks this node controls, with their members.
+    pub controller: u64,
 }
 
 /// How often a node was woken, by what.
@@ -63,7 +86,7 @@ impl Node {
     ///
     /// [`ZtError::Stopped`].
     pub async fn statistics(&self) -> Result<Statistics, ZtError> {
-        let zt_runtime::Statistics { drops, losses, wakeups, .. } =
+        let zt_runtime::Statistics { drops, losses, memory, wakeups, .. } =
             self.handle.statistics().await?;
         let drop = |(reason, count): (zt_protocol::error::Rejected, u64)| DropCount {
             reason: reason.name().to_owned(),
@@ -74,8 +97,24 @@ impl Node {
             lost_datagrams: losses.datagrams,
             lost_frames: losses.frames,
             lost_events: losses.events,
+            memory: memory.into(),
             wakeups: wakeups.into(),
         })
+    }
+}
+
+impl From<zt_protocol::memory::MemoryUse> for MemoryUse {
+    fn from(memory: zt_protocol::memory::MemoryUse) -> Self {
+        // Nobody has more than 2^64 bytes.
+        Self {
+            budget: memory.budget.map(|bytes| bytes as u64),
+            total: memory.total() as u64,
+            peers: memory.peers as u64,
+            networks: memory.networks as u64,
+            packets: memory.packets as u64,
+            replays: memory.replays as u64,
+            controller: memory.controller as u64,
+        }
     }
 }
 

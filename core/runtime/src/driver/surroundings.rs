@@ -224,7 +224,7 @@ impl Running {
             }
             Hint::Sleep => {
                 self.command(now, Command::Flush);
-                self.ports.trim();
+                self.trim_buffers();
                 self.change_conditions(now, |around| around.is_asleep = true);
             }
             Hint::Protect(protect) => {
@@ -243,6 +243,7 @@ impl Running {
                 self.change_network(now);
             }
             Hint::PathRules(rules) => self.go_by(now, *rules),
+            Hint::TrimMemory => self.trim_memory(now),
         }
         Ok(())
     }

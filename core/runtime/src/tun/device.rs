@@ -115,6 +115,11 @@ impl Device {
         interface.map_or_else(|| Ok(BTreeSet::new()), |interface| interface.groups(self.mode))
     }
 
+    /// Gives back the memory only load needs.
+    pub(crate) fn trim(&mut self) {
+        self.writes.trim();
+    }
+
     /// Waits until there is something to read.
     pub(crate) fn poll_readable(&self, cx: &mut Context<'_>) -> Poll<()> {
         // An error is reported by the read that follows.
@@ -214,6 +219,11 @@ impl ReadBatch {
         }
     }
 
+    /// Empties the batch, and gives back the pages that were touched.
+    pub(crate) fn trim(&mut self) {
+        *self = Self::new();
+    }
+
     /// Returns the next IP packet or Ethernet frame.
     pub(crate) fn next(&mut self) -> Option<&[u8]> {
         let index = self.next;
@@ -299,6 +309,16 @@ impl WriteBatch {
         }
         self.used += 1;
         true
+    }
+
+    /// Gives back the room no frame waits in.
+    fn trim(&mut self) {
+        self.frames.truncate(self.used);
+        self.frames.shrink_to_fit();
+        #[cfg(target_os = "linux")]
+        {
+            self.coalescing = None;
+        }
     }
 
     /// Writes all frames, those of one TCP flow as one super packet.

@@ -33,6 +33,11 @@ impl ReceiveBatch {
         }
     }
 
+    /// Empties the batch, and gives back the pages that were touched.
+    pub(crate) fn trim(&mut self) {
+        *self = Self::new();
+    }
+
     /// Replaces the batch by what `receive` reads, and empties it if that fails.
     pub(super) fn fill(
         &mut self,

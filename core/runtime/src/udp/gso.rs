@@ -48,6 +48,13 @@ impl GsoQueue {
         self.runs.clear();
     }
 
+    /// Gives back the room nothing is queued in.
+    pub(crate) fn trim(&mut self) {
+        self.bytes.truncate(self.used);
+        self.bytes.shrink_to_fit();
+        self.runs.shrink_to_fit();
+    }
+
     /// Returns `len` more bytes at the end, or `None` if there is no room.
     fn extend(&mut self, len: usize) -> Option<&mut [u8]> {
         let start = self.used;
@@ -172,6 +179,20 @@ mod tests {
         assert_eq!(taken, SEND_QUEUE_LEN_MAX / 1_000);
         assert_eq!(queued, taken * 1_000);
         assert!(queue.is_filling());
+    }
+
+    #[test]
+    fn what_is_queued_stays_when_room_is_given_back() {
+        let mut queue = GsoQueue::default();
+        queue.reserve(path(1), Cut::whole(100_000)).unwrap();
+        queue.clear();
+        queue.reserve(path(1), Cut::whole(4)).unwrap().copy_from_slice(b"kept");
+
+        queue.trim();
+
+        let queued: Vec<_> = queue.runs().map(|(_, bytes)| bytes.to_vec()).collect();
+        assert_eq!(queued, [b"kept"]);
+        assert!(queue.bytes.capacity() < 100, "{}", queue.bytes.capacity());
     }
 
     proptest! {
