@@ -189,6 +189,22 @@ async def test_a_node_that_is_told_of_no_network_hears_nothing(tmp_path: Path) -
         assert node.mapped_port is None
 
 
+async def test_memory_is_bounded_as_asked_for_and_given_back(tmp_path: Path) -> None:
+    home = tmp_path / "node"
+    async with loopback(home, profile=libzt.Profile.PHONE) as phone:
+        memory = (await phone.statistics()).memory
+        assert memory.budget == 16 << 20
+        assert 0 < memory.peers <= memory.total < 1 << 20
+        await phone.trim_memory()
+        assert (await phone.status()).address == phone.address
+    async with loopback(home) as desktop:
+        assert (await desktop.statistics()).memory.budget is None
+    async with loopback(home, memory_budget=4 << 20) as bounded:
+        assert (await bounded.statistics()).memory.budget == 4 << 20
+    with pytest.raises(libzt.InvalidArgument, match="at least 4194304 bytes"):
+        await loopback(home, memory_budget=(4 << 20) - 1).start()
+
+
 async def test_a_relay_and_bonding_are_asked_for_and_told_of(tmp_path: Path) -> None:
     relay = libzt.TcpRelay(address="127.0.0.1:9", forced=True)
     settings = {"tcp_relay": relay, "bonding": libzt.Bonding.ACTIVE_BACKUP, "map_ports": True}

@@ -64,6 +64,7 @@ class Node:
         bonding: Optional[Bonding] = None,
         low_bandwidth: bool = False,
         storage_key: Optional[bytes] = None,
+        memory_budget: Optional[int] = None,
         protect: Optional[Protect] = None,
     ) -> None:
         """Describes a node. Nothing runs yet.
@@ -92,6 +93,9 @@ class Node:
                 of identities, are sealed before they are stored, by XChaCha20-Poly1305. What is
                 stored in clear is sealed at the start; what is sealed is opened with the same key
                 only.
+            memory_budget: how many bytes the node's tables may take, 4 MiB at least. If None, 16 MiB on
+                a phone, and elsewhere whatever their own limits allow. At the budget, what costs least
+                to lose makes room; peers in use never do.
             protect: is called with the descriptor of every socket before it is used, to keep the
                 node's own packets out of a VPN for instance; also later, when some are opened anew.
                 If it raises, or returns False, the socket is closed. It runs on a thread of the
@@ -112,6 +116,7 @@ class Node:
             bonding=bonding,
             low_bandwidth=low_bandwidth,
             storage_key=storage_key,
+            memory_budget=memory_budget,
         )
         self._protector = Protector(protect) if protect else None
         self._storage = None if isinstance(home, (str, os.PathLike)) else storage.Adapter(home)
@@ -218,8 +223,8 @@ class Node:
             return await self._running().status()
 
     async def statistics(self) -> Statistics:
-        """Returns what the node has counted since it started: what it dropped, by reason, and what
-        has woken it."""
+        """Returns what the node has counted since it started, what it dropped, by reason, and what has
+        woken it; and what its tables take of memory."""
         with translated():
             statistics = await self._running().statistics()
         statistics.lost_events += self._forgotten
@@ -274,6 +279,16 @@ class Node:
         """Says that the machine is awake again, perhaps in another network."""
         with translated():
             await self._running().wake()
+
+    async def trim_memory(self) -> None:
+        """Says that the machine is short of memory: the node gives back what it can do without.
+
+        Connections in use go on; others are found anew when they are used. The system gets the pages,
+        where the allocator has a call for that. To have a node never take more than so much, start it
+        with a `memory_budget`.
+        """
+        with translated():
+            await self._running().trim_memory()
 
     async def bind_to_interface(self, name: Optional[str]) -> None:
         """Uses the interface of this name and no other, or all of them if None."""

@@ -23,6 +23,13 @@ extension ZTNode {
         try await ask { try await $0.wake() }
     }
 
+    /// Says that the machine is short of memory: the node gives back what it can do without, and the system gets the
+    /// pages, where the allocator has a call for that. Connections in use go on; others are found anew when they are
+    /// used. To have a node never take more than so much: `Config.memoryBudget`.
+    public func trimMemory() async throws(ZTError) {
+        try await ask { try await $0.trimMemory() }
+    }
+
     /// Uses the interface of this name and no other, or all of them if `nil`. While there is no such
     /// interface, the node has no sockets.
     public func bindToInterface(_ name: String?) async throws(ZTError) {

@@ -121,8 +121,8 @@ public actor ZTNode {
     /// The port of the gateway's that leads to this node, if there is one.
     public var mappedPort: MappedPort? { native?.mappedPort() }
 
-    /// What the node has counted since it started: what it dropped, by reason, and what has woken it, this question
-    /// included.
+    /// What the node has counted since it started, what it dropped, by reason, and what has woken it, this question
+    /// included; and what its tables take of memory.
     public func statistics() async throws(ZTError) -> Statistics {
         try await ask { try await $0.statistics() }
     }

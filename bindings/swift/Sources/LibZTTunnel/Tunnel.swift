@@ -97,6 +97,10 @@ actor Tunnel {
         try await node.wake()
     }
 
+    func trimMemory() async throws {
+        try await node.trimMemory()
+    }
+
     // MARK: What the node says
 
     private func follow(_ events: AsyncStream<NodeEvent>) {

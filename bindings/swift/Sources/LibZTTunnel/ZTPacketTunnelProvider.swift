@@ -177,21 +177,24 @@
     private actor Running {
         private(set) var tunnel: Tunnel?
         private var starting: Task<Tunnel, any Error>?
-        private var watching: Task<Void, Never>?
+        private var watching: [Task<Void, Never>] = []
 
         func start(_ start: @escaping @Sendable () async throws -> Tunnel) async throws {
             let starting = Task(operation: start)
             self.starting = starting
             let tunnel = try await starting.value
             self.tunnel = tunnel
-            watching = Task { await PathMonitor.follow(tunnel) }
+            watching = [
+                Task { await PathMonitor.follow(tunnel) },
+                Task { await MemoryPressure.follow { try await tunnel.trimMemory() } },
+            ]
         }
 
         func end() async {
             starting?.cancel()
-            watching?.cancel()
+            watching.forEach { $0.cancel() }
             await (try? starting?.value)?.stop()
-            (tunnel, starting, watching) = (nil, nil, nil)
+            (tunnel, starting, watching) = (nil, nil, [])
         }
     }
 #endif

@@ -129,6 +129,23 @@ import Testing
         }
     }
 
+    @Test("Memory is bounded as asked for, and given back")
+    func memory() async throws {
+        try await Lab.run { lab in
+            var config = await lab.config("alice")
+            config.profile = .phone
+            let phone = try await ZTNode.start(config)
+            let memory = try await phone.statistics().memory
+            #expect(memory.budget == 16 << 20)
+            #expect((1...memory.total).contains(memory.peers))
+            try await phone.trimMemory()
+            try await phone.stop()
+
+            config.memoryBudget = (4 << 20) - 1
+            #expect(await failure { [config] in _ = try await ZTNode.start(config) } == .invalidArgument)
+        }
+    }
+
     @Test("local.conf is read again, and counts unless it is unclear what to avoid")
     func localConf() async throws {
         try await Lab.run { lab in

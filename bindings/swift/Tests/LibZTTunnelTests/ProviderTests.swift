@@ -3,10 +3,11 @@
     import Foundation
     import Lab
     import LibZT
-    import LibZTTunnel
     import Network
     import NetworkExtension
     import Testing
+
+    @testable import LibZTTunnel
 
     @Suite(.serialized, .timeLimit(.minutes(3))) struct ProviderTests {
         @Test("A provider makes the device a member: settings, packets both ways, status, sleep, stop")
@@ -57,6 +58,32 @@
                 while await status(provider)?.isOnline != true { try await Task.sleep(for: .milliseconds(20)) }
 
                 await stop(provider)
+            }
+        }
+
+        @Test("The node gives memory back when the system is short of it, until the tunnel ends")
+        func memory() async throws {
+            let (trims, trimmed) = AsyncStream.makeStream(of: Void.self)
+            let following = Task { await MemoryPressure.follow { trimmed.yield() } }
+            while MemoryPressureStandIn.active == nil { try await Task.sleep(for: .milliseconds(20)) }
+            MemoryPressureStandIn.active?.say(.normal)
+            MemoryPressureStandIn.active?.say(.critical)
+            for await _ in trims { break }
+            following.cancel()
+            await following.value
+            let last = MemoryPressureStandIn.active
+            #expect(last?.isCancelled == true)
+
+            try await Lab.run { lab in
+                let provider = try await admitted(lab)
+                try #require(await start(provider) == nil)
+                while MemoryPressureStandIn.active === last { try await Task.sleep(for: .milliseconds(20)) }
+
+                MemoryPressureStandIn.active?.say(.warning)
+                #expect(await status(provider)?.isAdmitted == true)
+                await stop(provider)
+
+                while MemoryPressureStandIn.active?.isCancelled != true { try await Task.sleep(for: .milliseconds(20)) }
             }
         }
 

@@ -78,6 +78,7 @@ import Testing
             while host.plans.count < 2 { try await Task.sleep(for: .milliseconds(20)) }
             try await tunnel.sleep()
             try await tunnel.wake()
+            try await tunnel.trimMemory()
 
             #expect(host.plans[1].addresses.isEmpty)
             #expect(host.events.contains { if case .plan = $0 { true } else { false } })

@@ -144,7 +144,10 @@ public class Node private constructor(private val native: NativeNode, first: Nod
     /** Which planet and moons are in force and how their roots are reached. */
     public suspend fun worlds(): WorldsStatus = ask { worlds() }
 
-    /** What the node has counted since it started: what it dropped, by reason, and what has woken it. */
+    /**
+     * What the node has counted since it started, what it dropped, by reason, and what has woken it; and
+     * what its tables take of memory.
+     */
     public suspend fun statistics(): Statistics = ask { statistics() }
 
     /**
@@ -179,6 +182,13 @@ public class Node private constructor(private val native: NativeNode, first: Nod
 
     /** Says that the machine is awake again, perhaps in another network. */
     public suspend fun wake(): Unit = ask { wake() }
+
+    /**
+     * Says that the machine is short of memory: the node gives back what it can do without, and the system
+     * gets the pages, where the allocator has a call for that. Connections in use go on; others are found
+     * anew when they are used. To have a node never take more than so much: [Config.memoryBudget].
+     */
+    public suspend fun trimMemory(): Unit = ask { trimMemory() }
 
     /**
      * Uses the interface of this name and no other, or all of them if `null`. While there is no such

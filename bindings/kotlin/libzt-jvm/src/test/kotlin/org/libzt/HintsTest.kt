@@ -79,6 +79,19 @@ class HintsTest {
     }
 
     @Test
+    fun `memory is bounded as asked for, and given back`() = Lab.run {
+        val phone = node(config("alice").copy(profile = Profile.PHONE))
+        val memory = phone.statistics().memory
+        assertEquals((16uL shl 20), memory.budget)
+        assertTrue(memory.peers in 1uL..memory.total, "$memory")
+        phone.trimMemory()
+        assertNull(node(config("bob")).statistics().memory.budget)
+
+        val tooSmall = assertFailsWith<ZtException.InvalidArgument> { node(config("carol").copy(memoryBudget = 1uL)) }
+        assertTrue("at least 4194304 bytes" in tooSmall.message.orEmpty(), tooSmall.message)
+    }
+
+    @Test
     fun `local conf is read again, and counts unless it is unclear what to avoid`() = Lab.run {
         val config = config("alice")
         val node = node(config)

@@ -31,6 +31,9 @@ public interface VpnNode {
     /** Says that it is another one. */
     public suspend fun networkChanged()
 
+    /** Says that the device is short of memory. */
+    public suspend fun trimMemory()
+
     /** Stops the node. */
     public suspend fun stop()
 }
@@ -52,6 +55,8 @@ internal class RealVpnNode private constructor(private val node: Node) : VpnNode
     override suspend fun setConditions(conditions: Conditions): Unit = node.setConditions(conditions)
 
     override suspend fun networkChanged(): Unit = node.networkChanged()
+
+    override suspend fun trimMemory(): Unit = node.trimMemory()
 
     override suspend fun stop(): Unit = node.stop()
 

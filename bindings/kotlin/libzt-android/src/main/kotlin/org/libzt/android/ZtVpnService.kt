@@ -29,6 +29,7 @@ import org.libzt.NetworkId
 import org.libzt.NodeEvent
 import org.libzt.SocketProtector
 import org.libzt.TunPlan
+import org.libzt.ZtException
 
 /**
  * An Android VPN that is a member of a network.
@@ -43,6 +44,10 @@ import org.libzt.TunPlan
 public abstract class ZtVpnService : VpnService() {
     private val scope = CoroutineScope(SupervisorJob() + Dispatchers.IO)
     private var membership: Job? = null
+
+    /** The node, while there is one. */
+    @Volatile
+    private var running: VpnNode? = null
 
     /** The network to be a member of. */
     protected abstract suspend fun network(): NetworkId
@@ -103,6 +108,18 @@ public abstract class ZtVpnService : VpnService() {
         disconnect()
     }
 
+    /** The device is short of memory, unless [level] only says that the user looks elsewhere. */
+    override fun onTrimMemory(level: Int) {
+        super.onTrimMemory(level)
+        if (level != TRIM_MEMORY_UI_HIDDEN) trimMemory()
+    }
+
+    /** The device has hardly any memory left. */
+    override fun onLowMemory() {
+        super.onLowMemory()
+        trimMemory()
+    }
+
     override fun onDestroy() {
         scope.cancel()
         super.onDestroy()
@@ -112,6 +129,17 @@ public abstract class ZtVpnService : VpnService() {
         membership?.cancel()
         membership = null
         stopSelf()
+    }
+
+    private fun trimMemory() {
+        val node = running ?: return
+        scope.launch {
+            try {
+                node.trimMemory()
+            } catch (_: ZtException.Stopped) {
+                // Then it has given back everything.
+            }
+        }
     }
 
     /** Takes part until the node, or this, is ended. */
@@ -142,6 +170,7 @@ public abstract class ZtVpnService : VpnService() {
         val before = connectivity.value
         val network = network()
         val node = start(config().copy(storageKey = storageKey()), protector)
+        running = node
         try {
             coroutineScope {
                 // It has to listen before anything can happen.
@@ -152,6 +181,7 @@ public abstract class ZtVpnService : VpnService() {
                 telling.cancel()
             }
         } finally {
+            running = null
             withContext(NonCancellable) { node.stop() }
         }
     }

@@ -7,6 +7,7 @@ import android.net.NetworkRequest
 import android.os.ParcelFileDescriptor
 import java.io.File
 import java.net.InetAddress
+import java.util.concurrent.CopyOnWriteArrayList
 import kotlinx.coroutines.flow.Flow
 import kotlinx.coroutines.flow.MutableSharedFlow
 import org.libzt.Conditions
@@ -49,7 +50,7 @@ class FakeNode(val config: Config, val protector: SocketProtector) : VpnNode {
     private val news = MutableSharedFlow<NodeEvent>(extraBufferCapacity = 16)
     val joined = mutableListOf<NetworkId>()
     val attached = mutableListOf<Int>()
-    val told = mutableListOf<String>()
+    val told = CopyOnWriteArrayList<String>()
     var isStopped = false
 
     override val events: Flow<NodeEvent> get() = news
@@ -70,6 +71,10 @@ class FakeNode(val config: Config, val protector: SocketProtector) : VpnNode {
 
     override suspend fun networkChanged() {
         told += "another network"
+    }
+
+    override suspend fun trimMemory() {
+        told += "short of memory"
     }
 
     override suspend fun stop() {

@@ -1,6 +1,7 @@
 package org.libzt.android
 
 import android.app.Service
+import android.content.ComponentCallbacks2
 import java.net.InetAddress
 import kotlin.test.AfterTest
 import kotlin.test.Test
@@ -115,6 +116,24 @@ class ZtVpnServiceTest {
 
         until { node.isStopped && service.problems.size == 1 }
         assertTrue(service.problems.single() is SecurityException)
+    }
+
+    @Test
+    fun `the node is told when the device is short of memory, and of nothing else that is said then`() {
+        service.onLowMemory()
+        val node = connect()
+        fun told() = node.told.count { it == "short of memory" }
+
+        service.onTrimMemory(ComponentCallbacks2.TRIM_MEMORY_UI_HIDDEN)
+        service.onTrimMemory(ComponentCallbacks2.TRIM_MEMORY_RUNNING_LOW)
+        until { told() == 1 }
+        service.onLowMemory()
+        until { told() == 2 }
+
+        service.onRevoke()
+        until { node.isStopped }
+        service.onTrimMemory(ComponentCallbacks2.TRIM_MEMORY_COMPLETE)
+        assertEquals(2, told())
     }
 
     @Test
