@@ -341,7 +341,7 @@ pub const REVOCATIONS_MAX: usize = 128;
 /// How often credentials are pushed to a member that is sent to (spec 03 §6.3).
 pub const CREDENTIAL_PUSH_PERIOD: Duration = Duration::from_secs(500);
 
-/// How often credentials are pushed to a member that asks for them (spec 03 §6.3).
+/// How often credentials are pushed to a member because it asks for them (spec 03 §6.3).
 pub const CREDENTIAL_DEMAND_PERIOD: Duration = Duration::from_secs(1);
 
 /// Distance between the packets of one push.
@@ -482,7 +482,18 @@ pub const NEIGHBOR_WAITING_MAX: usize = 8;
 /// Bytes that wait for next hops to answer, per network. Packets beyond are refused as `full`.
 pub const NEIGHBOR_WAITING_BYTES_MAX: usize = 256 * 1024;
 
-/// How often an unresolved next hop is asked for (spec 03 §10.2).
+/// When an unresolved next hop is asked for again while packets wait for it: so long after the
+/// question before, and every [`NEIGHBOR_ASK_PERIOD`] from then on.
+///
+/// The reference leaves 2 s between any two (spec 03 §10.2), here are two more in the first of them.
+/// For the first question to a member is the one most easily lost: it follows our certificate by a
+/// hair, and a member that learns who we are between the two has looked at the question, and
+/// refused it, before it looks at the certificate.
+pub const NEIGHBOR_ASK_DELAYS: [Duration; 3] =
+    [Duration::from_millis(250), Duration::from_millis(500), Duration::from_millis(1_250)];
+
+/// How often a next hop is asked for that has not answered the first few questions, or itself, to
+/// refresh what is known of it (spec 03 §10.2).
 pub const NEIGHBOR_ASK_PERIOD: Duration = Duration::from_secs(2);
 
 /// How long after asking an answer is believed, and packets wait for it (spec 03 §10.2).

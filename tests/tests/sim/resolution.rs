@@ -31,6 +31,21 @@ fn the_first_ping_between_members_that_join_together_is_answered_soon() {
     }
 }
 
+/// And with the question the certificate of whoever asks.
+#[test]
+fn a_question_that_is_lost_costs_the_first_ping_less_than_a_second() {
+    let mut scene = Scene::private(630);
+    let (alice, bob) = (scene.alice, scene.bob);
+
+    scene.world.partition(&[bob]);
+    scene.world.ping(alice, bob);
+    scene.world.run_for(millis(200));
+    scene.world.heal();
+
+    let took = scene.world.run_until(secs(5), |world| world.pongs(alice) == 1).unwrap();
+    assert!(took < millis(800), "{took:?} after the loss");
+}
+
 /// Kernels give each interface with IPv6 an address of fe80::/10 and speak from it at once; some
 /// give themselves one of 169.254.0.0/16. Nobody but the host knows of them.
 #[test]

@@ -16,14 +16,15 @@ pub mod arp;
 pub mod ndp;
 
 use core::net::IpAddr;
+use core::time::Duration;
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, VecDeque};
 
 use crate::address::Mac;
 use crate::error::Rejected;
 use crate::limits::{
-    NEIGHBOR_ANSWER_TIMEOUT, NEIGHBOR_ASK_PERIOD, NEIGHBOR_REFRESH_AGE, NEIGHBOR_TIMEOUT,
-    NEIGHBOR_WAITING_BYTES_MAX, NEIGHBOR_WAITING_MAX, NEIGHBORS_MAX,
+    NEIGHBOR_ANSWER_TIMEOUT, NEIGHBOR_ASK_DELAYS, NEIGHBOR_ASK_PERIOD, NEIGHBOR_REFRESH_AGE,
+    NEIGHBOR_TIMEOUT, NEIGHBOR_WAITING_BYTES_MAX, NEIGHBOR_WAITING_MAX, NEIGHBORS_MAX,
 };
 use crate::memory;
 use crate::time::Instant;
@@ -33,8 +34,8 @@ use crate::time::Instant;
 /// | a hop is | when used               | answered | left alone                              |
 /// |----------|-------------------------|----------|-----------------------------------------|
 /// | unknown  | asked for: wanted       |          |                                         |
-/// | wanted   | asked for, every 2 s    | fresh    | asked for while packets wait; after 5 s |
-/// |          |                         |          | they are given up, and it is unknown    |
+/// | wanted   | asked for, every 2 s,   | fresh    | asked for while packets wait; after 5 s |
+/// |          | more often at first     |          | they are given up, and it is unknown    |
 /// | fresh    |                         | fresh    | stale after 200 s                       |
 /// | stale    | asked itself, every 2 s | fresh    | unknown after 600 s                     |
 ///
@@ -56,10 +57,11 @@ struct Hop {
 
 #[derive(Debug)]
 enum State {
-    /// `since` is when the first of the packets came.
+    /// `since` is when the first of the packets came, `questions` how often it was asked for.
     Wanted {
         since: Instant,
         waiting: VecDeque<Vec<u8>>,
+        questions: usize,
     },
     Fresh {
         mac: Mac,
@@ -113,16 +115,11 @@ impl Neighbors {
         let hop = self.entry(now, ip)?;
         hop.grow_old(now);
 
-        let ask = now.is_due(hop.asked, NEIGHBOR_ASK_PERIOD);
-        let lookup = match hop.state {
-            State::Fresh { mac, .. } => return Ok(Lookup::Known(mac)),
-            State::Stale { mac, .. } => Lookup::Stale { mac, ask },
-            State::Wanted { .. } => Lookup::Unknown { ask },
-        };
-        if ask {
-            hop.asked = Some(now);
-        }
-        Ok(lookup)
+        Ok(match hop.state {
+            State::Fresh { mac, .. } => Lookup::Known(mac),
+            State::Stale { mac, .. } => Lookup::Stale { mac, ask: hop.take_question(now) },
+            State::Wanted { .. } => Lookup::Unknown { ask: hop.take_question(now) },
+        })
     }
 
     /// Keeps `packet` until `ip`, which was [looked up](Self::lookup) in vain, answers.
@@ -132,7 +129,7 @@ impl Neighbors {
     /// [`Rejected::Unresolved`] if the oldest packet made room for this one, and
     /// [`Rejected::Full`] if nothing more may wait: one packet is lost either way.
     pub fn hold(&mut self, now: Instant, ip: IpAddr, packet: &[u8]) -> Result<(), Rejected> {
-        let Some(Hop { state: State::Wanted { since, waiting }, .. }) = self.hops.get_mut(&ip)
+        let Some(Hop { state: State::Wanted { since, waiting, .. }, .. }) = self.hops.get_mut(&ip)
         else {
             return Err(Rejected::Unresolved);
         };
@@ -204,7 +201,7 @@ impl Neighbors {
             if hop.grow_old(now) {
                 lapses.push(Lapse::Hide(ip));
             }
-            let State::Wanted { since, waiting } = &mut hop.state else {
+            let State::Wanted { since, waiting, .. } = &mut hop.state else {
                 return true;
             };
             if !waiting.is_empty() && now.since(*since) >= NEIGHBOR_ANSWER_TIMEOUT {
@@ -212,11 +209,11 @@ impl Neighbors {
                 waiting.clear();
                 lapses.push(Lapse::GiveUp(ip));
             }
-            if !waiting.is_empty() && now.is_due(hop.asked, NEIGHBOR_ASK_PERIOD) {
-                hop.asked = Some(now);
+            let is_waited_for = !waiting.is_empty();
+            if is_waited_for && hop.take_question(now) {
                 lapses.push(Lapse::Ask(ip));
             }
-            !waiting.is_empty() || !now.is_due(hop.asked, NEIGHBOR_ANSWER_TIMEOUT)
+            is_waited_for || !now.is_due(hop.asked, NEIGHBOR_ANSWER_TIMEOUT)
         });
         self.waiting_bytes -= lost_bytes;
         lapses
@@ -233,10 +230,9 @@ impl Neighbors {
         match self.hops.entry(ip) {
             Entry::Occupied(hop) => Ok(hop.into_mut()),
             Entry::Vacant(_) if full => Err(Rejected::Full),
-            Entry::Vacant(vacant) => Ok(vacant.insert(Hop {
-                state: State::Wanted { since: now, waiting: VecDeque::new() },
-                asked: None,
-            })),
+            Entry::Vacant(vacant) => {
+                Ok(vacant.insert(Hop { state: State::wanted(now), asked: None }))
+            }
         }
     }
 }
@@ -254,9 +250,28 @@ impl Hop {
         if let State::Stale { learned, .. } = self.state
             && now.since(learned) >= NEIGHBOR_TIMEOUT
         {
-            self.state = State::Wanted { since: now, waiting: VecDeque::new() };
+            self.state = State::wanted(now);
         }
         aged
+    }
+
+    /// Returns whether it is time to ask, and counts that as done.
+    fn take_question(&mut self, now: Instant) -> bool {
+        let is_due = now.is_due(self.asked, self.ask_period());
+        if is_due {
+            self.asked = Some(now);
+            if let State::Wanted { questions, .. } = &mut self.state {
+                *questions += 1;
+            }
+        }
+        is_due
+    }
+
+    /// Returns how long after the last question to ask again.
+    fn ask_period(&self) -> Duration {
+        let State::Wanted { questions, .. } = self.state else { return NEIGHBOR_ASK_PERIOD };
+        let delay = NEIGHBOR_ASK_DELAYS.get(questions.saturating_sub(1));
+        delay.copied().unwrap_or(NEIGHBOR_ASK_PERIOD)
     }
 
     fn due(&self) -> Instant {
@@ -264,11 +279,18 @@ impl Hop {
         match &self.state {
             State::Wanted { waiting, .. } if waiting.is_empty() => asked + NEIGHBOR_ANSWER_TIMEOUT,
             State::Wanted { since, .. } => {
-                (asked + NEIGHBOR_ASK_PERIOD).min(*since + NEIGHBOR_ANSWER_TIMEOUT)
+                (asked + self.ask_period()).min(*since + NEIGHBOR_ANSWER_TIMEOUT)
             }
             State::Fresh { learned, .. } => *learned + NEIGHBOR_REFRESH_AGE,
             State::Stale { learned, .. } => *learned + NEIGHBOR_TIMEOUT,
         }
+    }
+}
+
+impl State {
+    /// A next hop of which nothing is known, and which was not asked for.
+    const fn wanted(now: Instant) -> Self {
+        Self::Wanted { since: now, waiting: VecDeque::new(), questions: 0 }
     }
 }
 
@@ -291,7 +313,11 @@ mod tests {
     }
 
     fn secs(secs: u64) -> Instant {
-        Instant::from_millis(1_000_000 + secs * 1_000)
+        millis(secs * 1_000)
+    }
+
+    fn millis(millis: u64) -> Instant {
+        Instant::from_millis(1_000_000 + millis)
     }
 
     fn resolved() -> Neighbors {
@@ -307,8 +333,8 @@ mod tests {
 
         assert_eq!(neighbors.lookup(secs(0), HOP), Ok(Lookup::Unknown { ask: true }));
         neighbors.hold(secs(0), HOP, b"one").unwrap();
-        assert_eq!(neighbors.lookup(secs(1), HOP), Ok(Lookup::Unknown { ask: false }));
-        neighbors.hold(secs(1), HOP, b"two").unwrap();
+        assert_eq!(neighbors.lookup(millis(249), HOP), Ok(Lookup::Unknown { ask: false }));
+        neighbors.hold(millis(249), HOP, b"two").unwrap();
         let waiting = neighbors.answered(secs(1), HOP, mac()).unwrap();
 
         assert_eq!(waiting, [b"one", b"two"]);
@@ -335,10 +361,11 @@ mod tests {
         neighbors.lookup(secs(0), HOP).unwrap();
         neighbors.hold(secs(0), HOP, b"packet").unwrap();
 
-        assert_eq!(neighbors.poll_timeout(), Some(secs(2)));
-        assert_eq!(neighbors.handle_timeout(secs(1)), []);
-        assert_eq!(neighbors.handle_timeout(secs(2)), [Lapse::Ask(HOP)]);
-        assert_eq!(neighbors.handle_timeout(secs(4)), [Lapse::Ask(HOP)]);
+        for at in [250, 750, 2_000, 4_000] {
+            assert_eq!(neighbors.poll_timeout(), Some(millis(at)));
+            assert_eq!(neighbors.handle_timeout(millis(at - 1)), []);
+            assert_eq!(neighbors.handle_timeout(millis(at)), [Lapse::Ask(HOP)]);
+        }
         assert_eq!(neighbors.poll_timeout(), Some(secs(5)));
         assert_eq!(neighbors.handle_timeout(secs(5)), [Lapse::GiveUp(HOP)]);
         assert_eq!(neighbors.poll_timeout(), Some(secs(9)));
@@ -346,6 +373,34 @@ mod tests {
 
         assert_eq!(neighbors.poll_timeout(), None);
         assert_eq!(neighbors.waiting_bytes, 0);
+    }
+
+    /// As a host's pings do not end because nobody is there.
+    #[test]
+    fn a_hop_that_never_answers_is_asked_for_every_two_seconds() {
+        let mut neighbors = Neighbors::default();
+        let mut asked = Vec::new();
+
+        for at in (0..20_000).step_by(50) {
+            let lapsed = neighbors.handle_timeout(millis(at)).contains(&Lapse::Ask(HOP));
+            if neighbors.lookup(millis(at), HOP) == Ok(Lookup::Unknown { ask: true }) || lapsed {
+                asked.push(at);
+            }
+            let _ = neighbors.hold(millis(at), HOP, b"ping");
+        }
+
+        let expected: Vec<_> =
+            [0, 250, 750].into_iter().chain((2_000..20_000).step_by(2_000)).collect();
+        assert_eq!(asked, expected);
+    }
+
+    #[test]
+    fn a_hop_that_has_answered_is_asked_for_quickly_again_once_it_is_forgotten() {
+        let mut neighbors = resolved();
+
+        assert_eq!(neighbors.lookup(secs(600), HOP), Ok(Lookup::Unknown { ask: true }));
+        assert_eq!(neighbors.lookup(millis(600_250), HOP), Ok(Lookup::Unknown { ask: true }));
+        assert_eq!(neighbors.lookup(millis(600_500), HOP), Ok(Lookup::Unknown { ask: false }));
     }
 
     #[test]
@@ -413,7 +468,7 @@ mod tests {
             let mut neighbors = Neighbors::default();
             let mut now = secs(0);
             for (step, pause, hop) in steps {
-                now = now + core::time::Duration::from_secs(pause);
+                now = now + Duration::from_secs(pause);
                 let hop = IpAddr::from(Ipv4Addr::from_bits(u32::from(hop)));
                 match step {
                     0 => drop(neighbors.lookup(now, hop)),

@@ -182,12 +182,15 @@ impl Network {
         }
     }
 
-    /// Shows our credentials to `to`, which asks for them, unless it was shown them just before.
+    /// Shows our credentials to `to`, which asks for them, unless it did so just before.
     pub(super) fn push_on_demand(&mut self, ctx: &mut Ctx<'_>, to: Address) {
         let certified = self.config.as_ref().is_some_and(|config| config.membership.is_some());
         let may = self.members.get(to).is_none_or(|member| member.may_demand(ctx.now));
         if certified && may {
             self.push(ctx, to);
+            if let Ok(member) = self.members.record(ctx.now, to) {
+                member.note_answer(ctx.now);
+            }
         }
     }
 

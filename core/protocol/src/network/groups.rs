@@ -9,8 +9,8 @@ use crate::address::{Address, MulticastGroup};
 use crate::error::Rejected;
 use crate::limits::{
     GATHER_PERIOD, GATHER_RETRY_DELAYS, GROUPS_MAX, LIKE_TIMEOUT, LIKES_MAX, LIKES_PER_MEMBER_MAX,
-    PENDING_MULTICAST_BYTES_MAX, PENDING_MULTICAST_TIMEOUT, PENDING_MULTICASTS_MAX,
-    PENDING_MULTICASTS_PER_GROUP,
+    NEIGHBOR_ASK_PERIOD, PENDING_MULTICAST_BYTES_MAX, PENDING_MULTICAST_TIMEOUT,
+    PENDING_MULTICASTS_MAX, PENDING_MULTICASTS_PER_GROUP,
 };
 use crate::memory;
 use crate::rng::Rng;
@@ -114,6 +114,14 @@ impl Groups {
             self.gathered.insert(group, now);
         }
         Ok(due)
+    }
+
+    /// Returns whether nobody is known to be in `group`, and it was asked a moment ago who is.
+    pub(super) fn is_sought(&self, now: Instant, group: MulticastGroup) -> bool {
+        let mut from_it_on = self.likes.range((group, Address::NULL)..);
+        let is_known = from_it_on.next().is_some_and(|((liked, _), _)| *liked == group);
+        let gathered = self.gathered.get(&group).copied();
+        !is_known && !now.is_due(gathered, NEIGHBOR_ASK_PERIOD)
     }
 
     /// Plans to ask for the members of `group` again, of whom none is known, for the `nth` time;
@@ -363,6 +371,20 @@ mod tests {
         assert_eq!(groups.gather_due(at(1), group(1), 0), Ok(true));
         assert_eq!(groups.gather_due(at(2), group(1), 1), Ok(false));
         assert_eq!(groups.gather_due(at(61), group(1), 1), Ok(true));
+    }
+
+    #[test]
+    fn a_group_is_sought_for_two_seconds_or_until_somebody_is_known_to_be_in_it() {
+        let mut groups = Groups::default();
+        assert!(!groups.is_sought(at(0), group(1)));
+
+        groups.gather_due(at(0), group(1), 0).unwrap();
+        groups.like(at(0), group(2), member(1)).unwrap();
+        assert!(groups.is_sought(at(1), group(1)));
+        assert!(!groups.is_sought(at(2), group(1)));
+
+        groups.like(at(1), group(1), member(1)).unwrap();
+        assert!(!groups.is_sought(at(1), group(1)));
     }
 
     #[test]

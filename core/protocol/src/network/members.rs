@@ -51,10 +51,10 @@ pub(super) struct Member {
     unidentified: bool,
     /// When a frame or a credential of it was last accepted.
     pub(super) heard: Instant,
-    /// When credentials were last pushed to it.
-    pushed: Option<Instant>,
-    /// From when on they are due to be pushed to it again if it is sent to.
+    /// From when on credentials are due to be pushed to it if it is sent to.
     push_due: Instant,
+    /// When they were last pushed to it because it asked for them.
+    answered: Option<Instant>,
     /// From when on all multicast groups are due to be announced to it.
     announce_due: Instant,
     /// When it was last asked for a certificate later than the one revoked.
@@ -377,8 +377,8 @@ impl Member {
             holdings: None,
             unidentified: false,
             heard: now,
-            pushed: None,
             push_due: Instant::ZERO,
+            answered: None,
             announce_due: Instant::ZERO,
             demanded: None,
         }
@@ -416,16 +416,22 @@ impl Member {
     }
 
     /// Returns whether credentials may be pushed to it because it asks for them.
+    ///
+    /// The reference waits for a second also after it has shown them unasked. But whoever asks then
+    /// has not got them, or not yet: they were lost, or wait until it knows who we are.
     pub(super) fn may_demand(&self, now: Instant) -> bool {
-        let configured_since = self.pushed.is_some() && self.push_due <= now;
-        configured_since
-            || self.pushed.is_none_or(|pushed| now.since(pushed) > CREDENTIAL_DEMAND_PERIOD)
+        self.push_due <= now
+            || self.answered.is_none_or(|answered| now.since(answered) > CREDENTIAL_DEMAND_PERIOD)
     }
 
     /// Remembers that credentials were pushed to it.
     pub(super) fn note_push(&mut self, now: Instant) {
-        self.pushed = Some(now);
         self.push_due = now + CREDENTIAL_PUSH_PERIOD;
+    }
+
+    /// Remembers that it asked for them.
+    pub(super) const fn note_answer(&mut self, now: Instant) {
+        self.answered = Some(now);
     }
 
     /// Remembers that this node has other credentials than those it pushed.

@@ -8,7 +8,7 @@
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use super::Network;
-use crate::address::{Address, Mac};
+use crate::address::{Address, Mac, MulticastGroup};
 use crate::error::Rejected;
 use crate::fastpath::next_hop::link_local_bits;
 use crate::fastpath::tables::{Admission, same_subnet};
@@ -76,7 +76,13 @@ impl Network {
     }
 
     /// Asks everybody who has `ip`, or its last known holder whether it still does.
+    ///
+    /// While nobody is known who could be asked, one question waits for whoever is heard of.
     fn ask(&self, ctx: &mut Ctx<'_>, ip: IpAddr, holder: Option<Mac>) -> Result<(), Rejected> {
+        let group = MulticastGroup::resolving(ip);
+        if holder.is_none() && self.groups.is_sought(ctx.now, group) {
+            return Ok(());
+        }
         let (destination, ethertype, payload) = match ip {
             IpAddr::V4(target) => {
                 let own = self.own_address(ip).ok_or(Rejected::NoRoute)?;

@@ -179,6 +179,23 @@ fn whoever_asks_for_our_credentials_gets_them_once_a_second() {
     assert_eq!(ask(&mut host, 1_001), 1);
 }
 
+/// They may have been lost, or wait where it is not known yet who has sent them.
+#[test]
+fn whoever_asks_for_what_it_was_shown_a_moment_ago_is_shown_it_again_once() {
+    let mut host = Host::on_private();
+    let b = host.b.address();
+    host.call(|networks, ctx, _| networks.push_credentials(ctx, NETWORK, b));
+    assert_eq!(host.sent(), [(b, Verb::NetworkCredentials)]);
+
+    host.now = host.now + Duration::from_millis(20);
+    host.error(b, Verb::MulticastFrame, ErrorCode::NeedMembershipCertificate).unwrap();
+    assert_eq!(host.sent(), [(b, Verb::NetworkCredentials)]);
+
+    host.now = host.now + Duration::from_millis(20);
+    host.error(b, Verb::MulticastFrame, ErrorCode::NeedMembershipCertificate).unwrap();
+    assert_eq!(host.sent(), []);
+}
+
 #[test]
 fn a_member_of_a_public_network_has_nothing_to_show() {
     let mut host = Host::on(PortMode::L3, |_| {});

@@ -48,7 +48,7 @@ fn a_lost_question_is_asked_again() {
     resolve(&mut host, B_AT, b"\x45packet").unwrap();
     host.pass(secs(10));
 
-    assert_eq!(host.frames().len(), 3);
+    assert_eq!(host.frames().len(), 5);
 }
 
 #[test]
