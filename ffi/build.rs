@@ -8,11 +8,13 @@ fn main() {
     const PATH: &str = "-Wl,-install_name,@rpath/libzt.dylib";
     // Devices with pages of 16 KiB load it, and those of 4 KiB as well.
     const PAGES: &str = "-Wl,-z,max-page-size=16384";
+    // What the oldest Android lacks is refused by the linker, and not by the first such phone.
+    const COMPLETE: &str = "-Wl,--no-undefined";
 
     let system = std::env::var("CARGO_CFG_TARGET_OS");
     let arguments: &[&str] = match system.as_deref() {
         Ok("linux") => &[NAME],
-        Ok("android") => &[NAME, PAGES],
+        Ok("android") => &[NAME, PAGES, COMPLETE],
         Ok("macos" | "ios") => &[PATH],
         _ => &[],
     };

@@ -54,7 +54,9 @@ use crate::limits::{PEER_FILE_LIFETIME, PEERS_LOADED_MAX};
 
 use self::place::{Lock, Place};
 
-pub(crate) use directory::{Mode, read, replace};
+pub(crate) use directory::read;
+#[cfg(target_os = "linux")]
+pub(crate) use directory::{Mode, replace};
 pub use local_conf::{LocalConf, Problem};
 pub use place::{Storage, StorageError};
 pub(crate) use reader::{Change, Changed, Reader};
