@@ -20,6 +20,7 @@ mod sim {
     mod judge;
     mod local;
     mod malice;
+    mod memory;
     mod moons;
     mod nats;
     mod networks;

@@ -82,9 +82,45 @@ const REASSEMBLY_BYTES_MAX: usize = REASSEMBLY_SLOTS * REASSEMBLY_SLOT_LEN_MAX;
 // A network extension on a phone lives in 50 MiB; reassembly may have no more than 1 of them.
 const _: () = assert!(REASSEMBLY_BYTES_MAX <= 1024 * 1024);
 
-/// The smallest budget for what a node's tables take, in bytes: room for what nobody can be made to
-/// give back, and for what one packet may add before something else is.
+/// What of a memory budget is kept free, in bytes: more than one packet can add to the tables before
+/// something else is given back.
+///
+/// Most of all that is a configuration, which takes at most twice its longest dictionary once it is
+/// read, and what reassembly can pin.
+pub const MEMORY_RESERVE: usize = 3 * 512 * 1024;
+
+/// The smallest memory budget, in bytes. A smaller one counts as this.
+///
+/// The reserve, and room for what does not make room: a few networks, their members that are in use,
+/// and the bounded pools, such as packets that wait.
 pub const MEMORY_BUDGET_MIN: usize = 4 * 1024 * 1024;
+
+/// The budget from which on the pools that only traffic fills may grow as large as without one.
+const MEMORY_BUDGET_AMPLE: usize = 128 * 1024 * 1024;
+
+/// Which part of a budget keys that are kept expanded may take.
+pub const EXPANSIONS_SHARE: usize = 16;
+
+/// What a pool has room for at least, however small the budget.
+const POOL_MIN: usize = 1_024;
+
+/// Returns how many of at most `max` entries a pool may have that only traffic fills, within a memory
+/// budget.
+#[must_use]
+pub const fn pool_within(budget: Option<usize>, max: usize) -> usize {
+    match budget {
+        Some(budget) if budget < MEMORY_BUDGET_AMPLE => {
+            let share = max / 1_024 * (budget / 1_024) / (MEMORY_BUDGET_AMPLE / 1_024 / 1_024);
+            if share > POOL_MIN { share } else { POOL_MIN }
+        }
+        Some(_) | None => max,
+    }
+}
+
+// What one packet adds: a configuration, or what reassembly holds and another packet on top of it.
+const _: () = assert!(2 * CONFIG_LEN_MAX <= MEMORY_RESERVE);
+const _: () = assert!(REASSEMBLY_BYTES_MAX + 512 * 1024 <= MEMORY_RESERVE);
+const _: () = assert!(2 * MEMORY_RESERVE < MEMORY_BUDGET_MIN);
 
 /// Most roots of a planet or moon (spec 02 §1.1). A world with more is refused.
 pub const ROOTS_MAX: usize = 4;
@@ -325,6 +361,10 @@ pub const CONFIG_SLOTS: usize = 3;
 /// Length from which on a configuration is refused, in bytes (spec 03 §3.2).
 pub const CONFIG_LEN_MAX: usize = 484_520;
 
+/// While memory is short, a configuration is taken in that is no longer than the one in force, up to
+/// the next multiple of this, in bytes.
+pub const CONFIG_LEN_STEP: usize = 8 * 1024;
+
 /// Chunks one configuration may come in (spec 03 §3.2). More are ignored.
 pub const CONFIG_CHUNKS_MAX: usize = 474;
 
@@ -508,6 +548,10 @@ pub const NEIGHBOR_TIMEOUT: Duration = Duration::from_secs(600);
 /// How many ways to one peer are kept (spec 02 §4.1). The one silent longest makes room.
 pub const PATHS_PER_PEER_MAX: usize = 64;
 
+/// How many ways to one peer, and addresses others name for it, are kept while memory is short, if
+/// there are not more already.
+pub const PATHS_PER_PEER_FULL: usize = 4;
+
 /// How many peers a node knows at once that is no root. See [`PEERS_MAX_ROOT`].
 pub const PEERS_MAX: usize = 16_384;
 
@@ -552,9 +596,11 @@ pub const IDENTITY_ALARM_PERIOD: Duration = Duration::from_secs(60 * 60);
 
 /// How many nodes are remembered that were validated once and are no peers, about 100 bytes each.
 ///
-/// Further ones are validated again when they come back, some a second. So a root that starts again
-/// has to remember as many as it can have had.
-pub const ACQUAINTANCES_MAX: usize = PEERS_MAX_ROOT;
+/// Further ones are validated again when they come back, some a second. So a node that starts again
+/// has to remember as many as it can have had as peers.
+pub const ACQUAINTANCES_MAX: usize = PEERS_MAX;
+/// See [`ACQUAINTANCES_MAX`].
+pub const ACQUAINTANCES_MAX_ROOT: usize = PEERS_MAX_ROOT;
 
 /// How many of the peers loaded at start are greeted, which restores the paths to them.
 ///

@@ -27,6 +27,8 @@ pub struct Ctx<'a> {
     pub now: Instant,
     /// The wall clock's time.
     pub unix: UnixMillis,
+    /// Whether memory is short: nobody is taken in who is not known, and nothing new remembered.
+    pub is_full: bool,
     /// Chance.
     pub rng: &'a mut Rng,
     /// Who this node is.
@@ -167,6 +169,17 @@ impl Outbox {
             + memory::of_queue(&self.punches)
             + memory::of_queue(&self.refused)
             + memory::of_queue(&self.events)
+    }
+
+    /// Gives back the room its queues have grown and do not need.
+    pub fn shrink(&mut self) {
+        self.packets.shrink_to_fit();
+        self.frames.shrink_to_fit();
+        self.deliveries.shrink_to_fit();
+        self.whois.shrink_to_fit();
+        self.punches.shrink_to_fit();
+        self.refused.shrink_to_fit();
+        self.events.shrink_to_fit();
     }
 
     /// Drops the next thing that would be sent; returns whether there was any.

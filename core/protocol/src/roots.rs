@@ -510,6 +510,7 @@ mod tests {
                 unix: UnixMillis(1),
                 rng: &mut self.rng,
                 me: &self.me,
+                is_full: false,
                 tables: &mut self.tables,
                 out: &mut self.out,
             }

@@ -2,8 +2,8 @@
 //!
 //! Source: spec 01 §6, §7.
 
-use core::sync::atomic::{AtomicU8, Ordering};
-use std::sync::OnceLock;
+use core::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use arrayvec::ArrayVec;
 use zeroize::Zeroizing;
@@ -30,7 +30,52 @@ pub struct PeerKeys {
     key: PeerKey,
     /// How often the keys were expanded for one packet.
     uses: AtomicU8,
-    expanded: OnceLock<Box<GmacSiv>>,
+    expanded: OnceLock<Box<Expanded>>,
+    expansions: Expansions,
+}
+
+/// How many keys are kept expanded of those that were made with the same count, and how many may be.
+#[derive(Clone, Debug)]
+pub struct Expansions {
+    count: Arc<AtomicUsize>,
+    max: usize,
+}
+
+/// Keys that are kept expanded.
+struct Expanded {
+    keys: GmacSiv,
+    /// One of these.
+    expansions: Expansions,
+}
+
+impl Expansions {
+    /// Counts from 0 up to what fits so many bytes. Keys beyond are expanded for each packet.
+    #[must_use]
+    pub fn within(bytes: usize) -> Self {
+        Self { count: Arc::default(), max: bytes / size_of::<Expanded>() }
+    }
+
+    fn is_full(&self) -> bool {
+        self.count.load(Ordering::Relaxed) >= self.max
+    }
+
+    /// Returns what they take, in bytes.
+    pub(crate) fn footprint(&self) -> usize {
+        self.count.load(Ordering::Relaxed) * size_of::<Expanded>()
+    }
+}
+
+impl Expanded {
+    fn new(keys: GmacSiv, expansions: &Expansions) -> Self {
+        expansions.count.fetch_add(1, Ordering::Relaxed);
+        Self { keys, expansions: expansions.clone() }
+    }
+}
+
+impl Drop for Expanded {
+    fn drop(&mut self) {
+        self.expansions.count.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 impl PeerKeys {
@@ -40,20 +85,33 @@ impl PeerKeys {
 
     /// Takes the key agreed on with a peer.
     #[must_use]
-    pub const fn new(key: PeerKey) -> Self {
-        Self { key, uses: AtomicU8::new(0), expanded: OnceLock::new() }
+    pub fn new(key: PeerKey) -> Self {
+        Self::counted(key, &Expansions::within(usize::MAX))
+    }
+
+    /// As [`new`](Self::new), and counts the keys among these while they are kept expanded.
+    #[must_use]
+    pub fn counted(key: PeerKey, expansions: &Expansions) -> Self {
+        let expansions = expansions.clone();
+        Self { key, uses: AtomicU8::new(0), expanded: OnceLock::new(), expansions }
     }
 
     /// Returns the same keys as if they had not been used yet.
     #[must_use]
     pub fn folded(&self) -> Self {
-        Self::new(PeerKey::from_bytes(*self.key.as_bytes()))
+        Self::counted(PeerKey::from_bytes(*self.key.as_bytes()), &self.expansions)
+    }
+
+    /// Returns whether they are kept expanded.
+    #[must_use]
+    pub fn is_expanded(&self) -> bool {
+        self.expanded.get().is_some()
     }
 
     /// Calls `with` with the keys of suite 3.
     fn expanded<T>(&self, with: impl FnOnce(&GmacSiv) -> T) -> T {
         if let Some(expanded) = self.expanded.get() {
-            return with(expanded);
+            return with(&expanded.keys);
         }
         let expand = || GmacSiv::new(self.key.as_bytes());
         // Threads that count at once may miss one another, which costs an expansion or two.
@@ -62,7 +120,11 @@ impl PeerKeys {
             self.uses.store(uses + 1, Ordering::Relaxed);
             return with(&expand());
         }
-        with(self.expanded.get_or_init(|| Box::new(expand())))
+        if self.expansions.is_full() {
+            return with(&expand());
+        }
+        let kept = || Box::new(Expanded::new(expand(), &self.expansions));
+        with(&self.expanded.get_or_init(kept).keys)
     }
 
     /// Returns the key of the Salsa20 suites.

@@ -108,19 +108,31 @@ impl Whois {
         self.asked.contains_key(&address)
     }
 
-    /// Keeps a packet until its recipient can be reached; returns the one displaced, if any.
-    pub(crate) fn hold_outgoing(&mut self, now: Instant, packet: Outgoing) -> Option<Outgoing> {
+    /// Keeps a packet until its recipient can be reached; returns the one displaced, if any. While
+    /// memory `is_full`, each displaces another, or is not kept.
+    pub(crate) fn hold_outgoing(
+        &mut self,
+        now: Instant,
+        is_full: bool,
+        packet: Outgoing,
+    ) -> Option<Outgoing> {
         self.wake(now);
         self.outgoing.push_back((now, packet));
-        let full = self.outgoing.len() > WAITING_PACKETS_MAX;
+        let full = is_full || self.outgoing.len() > WAITING_PACKETS_MAX;
         if full { self.outgoing.pop_front().map(|(_, packet)| packet) } else { None }
     }
 
-    /// Keeps a received packet until an identity is known; returns whether another was displaced.
-    pub(crate) fn hold_incoming(&mut self, now: Instant, packet: WaitingPacket) -> bool {
+    /// Keeps a received packet until an identity is known; returns whether one was displaced, as
+    /// [above](Self::hold_outgoing).
+    pub(crate) fn hold_incoming(
+        &mut self,
+        now: Instant,
+        is_full: bool,
+        packet: WaitingPacket,
+    ) -> bool {
         self.wake(now);
         self.incoming.push_back((now, packet));
-        let full = self.incoming.len() > WAITING_PACKETS_MAX;
+        let full = is_full || self.incoming.len() > WAITING_PACKETS_MAX;
         if full {
             self.incoming.pop_front();
         }
@@ -182,6 +194,12 @@ impl Whois {
         given_up
     }
 
+    /// Gives back the room its queues have grown and do not need.
+    pub(crate) fn shrink(&mut self) {
+        self.outgoing.shrink_to_fit();
+        self.incoming.shrink_to_fit();
+    }
+
     /// Returns what it takes, in bytes.
     pub(crate) fn footprint(&self) -> usize {
         let outgoing = self.outgoing.iter().map(|(_, packet)| memory::of_list(&packet.body));
@@ -220,8 +238,8 @@ mod tests {
     #[test]
     fn what_waits_for_a_signer_is_handed_out_once_and_in_order() {
         let mut whois = Whois::new();
-        whois.hold_incoming(Instant::ZERO, credentials(1));
-        whois.hold_incoming(Instant::ZERO, credentials(2));
+        whois.hold_incoming(Instant::ZERO, false, credentials(1));
+        whois.hold_incoming(Instant::ZERO, false, credentials(2));
 
         assert!(whois.arrived(Address::from_u64(7)).is_empty());
         let ready = whois.arrived(SIGNER).into_iter().map(|packet| match packet.content {
@@ -237,7 +255,7 @@ mod tests {
     fn the_oldest_of_too_many_is_given_up() {
         let mut whois = Whois::new();
         let displaced = (0..=WAITING_PACKETS_MAX as u64)
-            .filter(|&n| whois.hold_incoming(Instant::ZERO, credentials(n)))
+            .filter(|&n| whois.hold_incoming(Instant::ZERO, false, credentials(n)))
             .count();
 
         assert_eq!(displaced, 1);

@@ -65,6 +65,8 @@ pub(super) struct Host {
     /// What its user says about physical addresses, and whether to send little.
     pub(super) path_rules: PathRules,
     pub(super) low_bandwidth: bool,
+    /// How much memory its node may take, in bytes.
+    pub(super) memory_budget: Option<usize>,
     pub(super) bonding: Bonding,
     /// When the world will wake the node.
     pub(super) scheduled: Option<Instant>,
@@ -95,6 +97,7 @@ impl Host {
             clock_skew_ms: 0,
             path_rules: PathRules::default(),
             low_bandwidth: false,
+            memory_budget: None,
             bonding: Bonding::default(),
             scheduled: None,
             identity: identity.to_text().to_string(),
@@ -146,7 +149,7 @@ impl Host {
             controller: self.is_controller,
             epoch: Some(epoch),
             platform: "sim/none",
-            memory_budget: None,
+            memory_budget: self.memory_budget,
             allow_loopback: false,
         };
         self.node = Some(Node::new(self.identity(), config, seed, now, unix));

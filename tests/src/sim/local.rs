@@ -3,8 +3,9 @@
 use std::net::SocketAddr;
 
 use zt_protocol::bonding::Bonding;
-use zt_protocol::node::Command;
+use zt_protocol::node::{Command, Node};
 use zt_protocol::path_rules::PathRules;
+use zt_protocol::time::Instant;
 
 use super::host::Power;
 use super::world::{NodeId, World};
@@ -24,6 +25,25 @@ impl World {
         if self.hosts[node.0].power == Power::On {
             self.command(node, Command::LowBandwidth(true));
         }
+    }
+
+    /// Lets the tables of `node` take so many bytes. Before it starts only.
+    pub fn set_memory_budget(&mut self, node: NodeId, bytes: usize) {
+        assert_eq!(self.hosts[node.0].power, Power::New, "a budget is for all of a node's life");
+        self.hosts[node.0].memory_budget = Some(bytes);
+    }
+
+    /// Has `node` give back the memory it can do without.
+    pub fn trim_memory(&mut self, node: NodeId) {
+        self.command(node, Command::TrimMemory);
+    }
+
+    /// Takes the node of a machine out of the world, which goes on as if it were switched off; returns
+    /// what time it is for it.
+    pub fn take_out(&mut self, node: NodeId) -> (Node, Instant) {
+        let host = &mut self.hosts[node.0];
+        host.power = Power::Off;
+        (host.node.take().expect("the node is switched on"), self.now)
     }
 
     /// Lets `node` use several paths to one peer so, from now on and after each start.

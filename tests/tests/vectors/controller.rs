@@ -77,6 +77,7 @@ impl Office {
             unix: self.unix,
             rng: &mut self.rng,
             me: &self.me,
+            is_full: false,
             tables: &mut self.tables,
             out: &mut out,
         };

@@ -95,6 +95,7 @@ impl Member {
             unix: self.unix,
             rng: &mut self.rng,
             me: &self.me,
+            is_full: false,
             tables: &mut self.tables,
             out: &mut self.out,
         };

@@ -236,7 +236,8 @@ impl Controller {
             return Err(Rejected::RateLimited);
         }
         let is_new = hosted.member(rx.from).is_none();
-        let has_room = self.members < CONTROLLER_MEMBERS_MAX && hosted.takes_strangers();
+        let has_room =
+            !ctx.is_full && self.members < CONTROLLER_MEMBERS_MAX && hosted.takes_strangers();
         if is_new && !has_room {
             send_error(ctx, rx.from, rx.packet_id, ErrorCode::NetworkAccessDenied, network);
             return Err(Rejected::Full);
@@ -263,6 +264,13 @@ impl Controller {
     pub fn handle_timeout(&mut self, ctx: &mut Ctx<'_>) {
         self.push_due(ctx);
         self.revocations.send_due(ctx);
+    }
+
+    /// Forgets who asked for members that are not online: what changes is not sent to those.
+    pub fn give_back(&mut self, now: Instant) {
+        for hosted in self.networks.values_mut() {
+            hosted.give_back(now);
+        }
     }
 
     /// Returns what the networks, their members and what waits to be sent to those take, in bytes.

@@ -73,6 +73,13 @@ impl Session {
         self.last_config.is_some_and(|last| now.since(last) < SERVED)
     }
 
+    /// Forgets who asked, if they are not online.
+    pub(super) fn give_back(&mut self, now: Instant) {
+        if self.listener(now).is_none() {
+            self.asked = None;
+        }
+    }
+
     /// Returns what it holds, in bytes.
     pub(super) fn footprint(&self) -> usize {
         let token = self.asked.as_ref().and_then(|asked| asked.metadata.token.as_ref());

@@ -74,6 +74,15 @@ impl Hosted {
         &self.record
     }
 
+    /// Forgets who asked for members that are not online.
+    pub(super) fn give_back(&mut self, now: Instant) {
+        for member in self.members.values_mut() {
+            let before = member.session.footprint();
+            member.session.give_back(now);
+            self.held = self.held - before + member.session.footprint();
+        }
+    }
+
     /// Returns what the network and its members take, in bytes.
     pub(super) fn footprint(&self) -> usize {
         memory::of_tree(&self.members)

@@ -110,6 +110,7 @@ impl World {
             unix: self.unix,
             rng: &mut self.rng,
             me: &self.me,
+            is_full: false,
             tables: &mut self.tables,
             out: &mut out,
         };
@@ -619,6 +620,7 @@ fn a_configuration_too_long_for_a_packet_comes_in_signed_pieces() {
         unix: world.unix,
         rng: &mut world.rng,
         me: &world.me,
+        is_full: false,
         tables: &mut world.tables,
         out: &mut out,
     };

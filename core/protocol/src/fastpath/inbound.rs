@@ -60,6 +60,13 @@ impl Intake {
         Self { reassembly: Reassembly::new(), whole: Vec::new(), plain: Vec::new() }
     }
 
+    /// Gives back the buffers in which there is nothing.
+    pub(crate) fn give_back(&mut self) {
+        self.reassembly.give_back();
+        self.whole = Vec::new();
+        self.plain = Vec::new();
+    }
+
     /// Returns what it takes, in bytes.
     pub(crate) fn footprint(&self) -> usize {
         self.reassembly.footprint() + memory::of_list(&self.whole) + memory::of_list(&self.plain)

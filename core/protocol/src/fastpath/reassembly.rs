@@ -164,6 +164,13 @@ impl Reassembly {
         pending.map(|pending| pending.since + REASSEMBLY_TIMEOUT).min()
     }
 
+    /// Gives back the buffers in which nothing waits.
+    pub(crate) fn give_back(&mut self) {
+        for slot in self.slots.iter_mut().filter(|slot| slot.packet.is_none()) {
+            slot.buffer = Vec::new();
+        }
+    }
+
     /// Returns what the slots take, in bytes.
     pub(crate) fn footprint(&self) -> usize {
         let buffers = self.slots.iter().map(|slot| memory::of_list(&slot.buffer));

@@ -15,7 +15,7 @@ use crate::endpoint::{Path, Scope};
 use crate::memory;
 use crate::path_rules::{PathRules, Way};
 use crate::rules::{Direction, Filter, Holdings, Party, Passage};
-use crate::suite::PeerKeys;
+use crate::suite::{Expansions, PeerKeys};
 use crate::time::Instant;
 use crate::transmit::{Frame, PortMode};
 use crate::wire::header::Cipher;
@@ -38,6 +38,8 @@ pub struct Tables {
     pub upstream: Option<(Address, Path)>,
     /// Every root of every world in force but this node, by ascending address.
     pub upstreams: Vec<Address>,
+    /// How many peers' keys are kept expanded.
+    pub expansions: Expansions,
     peers: HashMap<Address, PeerView, FixedState>,
     networks: HashMap<NetworkId, NetworkView, FixedState>,
 }
@@ -156,6 +158,7 @@ impl Tables {
             is_online: false,
             upstream: None,
             upstreams: Vec::new(),
+            expansions: Expansions::within(usize::MAX),
             peers: HashMap::with_hasher(hasher.clone()),
             networks: HashMap::with_hasher(hasher),
         }
@@ -217,7 +220,14 @@ impl Tables {
     /// Returns what the table of peers takes, in bytes.
     #[must_use]
     pub fn peers_footprint(&self) -> usize {
-        memory::of_map(&self.peers) + self.peers.len() * PeerKeys::FOOTPRINT
+        memory::of_map(&self.peers)
+            + self.peers.len() * PeerKeys::FOOTPRINT
+            + self.expansions.footprint()
+    }
+
+    /// Gives back the room the table of peers has grown and does not need.
+    pub fn shrink_peers(&mut self) {
+        self.peers.shrink_to_fit();
     }
 
     /// Returns the network `id`.
@@ -263,6 +273,13 @@ impl NetworkView {
             + memory::of_tree_set(&self.bridges)
             + memory::of_list(&self.addresses)
             + memory::of_list(&self.routes)
+    }
+
+    /// Gives back the room its tables have grown and do not need.
+    pub fn shrink(&mut self) {
+        self.stations.shrink_to_fit();
+        self.members.shrink_to_fit();
+        self.neighbors.shrink_to_fit();
     }
 
     /// Returns whether frames from and to `peer` may pass (spec 03 §6.2).

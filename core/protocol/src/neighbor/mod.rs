@@ -182,6 +182,12 @@ impl Neighbors {
         Ok(waiting)
     }
 
+    /// Returns whether anything is known of `ip`, or wanted.
+    #[must_use]
+    pub fn contains(&self, ip: IpAddr) -> bool {
+        self.hops.contains_key(&ip)
+    }
+
     /// Returns what they take, in bytes, waiting packets included.
     #[must_use]
     pub fn footprint(&self) -> usize {

@@ -7,6 +7,7 @@
 //!
 //! Source: spec 03 §9.3 step 5, §9.4, §9.5 step 4, §12.
 
+use core::time::Duration;
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::Network;
@@ -41,10 +42,12 @@ struct Station {
 impl Stations {
     /// Remembers that `mac` was heard from `bridge`; the last word counts.
     ///
-    /// Returns the device that made room for it, if one had to.
-    fn learn(&mut self, now: Instant, mac: Mac, bridge: Address) -> Option<Mac> {
-        self.forget(mac);
-        let displaced = self.crowded(bridge).and_then(|crowded| self.oldest_of(crowded));
+    /// Returns the device that made room for it, if one had to. While memory `is_full`, that is one
+    /// behind the same bridge.
+    fn learn(&mut self, now: Instant, is_full: bool, mac: Mac, bridge: Address) -> Option<Mac> {
+        let is_new = self.forget(mac);
+        let crowded = if is_full && is_new { Some(bridge) } else { self.crowded(bridge) };
+        let displaced = crowded.and_then(|crowded| self.oldest_of(crowded));
         if let Some(displaced) = displaced {
             self.forget(displaced);
         }
@@ -60,11 +63,12 @@ impl Stations {
         memory::of_tree(&self.stations) + memory::of_tree(&self.of_bridge) + of_bridges
     }
 
-    /// Forgets those not heard for long; returns them.
-    fn expire(&mut self, now: Instant) -> Vec<Mac> {
-        let oldest_first = self.of_bridge.values().flat_map(|macs| {
-            macs.iter().take_while(|(heard, _)| now.since(*heard) >= STATION_TIMEOUT)
-        });
+    /// Forgets those not heard for so long; returns them.
+    fn expire(&mut self, now: Instant, timeout: Duration) -> Vec<Mac> {
+        let oldest_first = self
+            .of_bridge
+            .values()
+            .flat_map(|macs| macs.iter().take_while(|(heard, _)| now.since(*heard) >= timeout));
         let expired: Vec<_> = oldest_first.map(|&(_, mac)| mac).collect();
         for &mac in &expired {
             self.forget(mac);
@@ -103,14 +107,16 @@ impl Stations {
         self.of_bridge.get(&bridge)?.first().map(|&(_, mac)| mac)
     }
 
-    fn forget(&mut self, mac: Mac) {
-        let Some(Station { bridge, heard }) = self.stations.remove(&mac) else { return };
+    /// Forgets a device; returns whether it was not known.
+    fn forget(&mut self, mac: Mac) -> bool {
+        let Some(Station { bridge, heard }) = self.stations.remove(&mac) else { return true };
         if let Some(macs) = self.of_bridge.get_mut(&bridge) {
             macs.remove(&(heard, mac));
             if macs.is_empty() {
                 self.of_bridge.remove(&bridge);
             }
         }
+        false
     }
 }
 
@@ -168,7 +174,7 @@ impl Network {
         if mac.to_member(self.id).is_some() {
             return;
         }
-        let displaced = self.stations.learn(ctx.now, mac, bridge);
+        let displaced = self.stations.learn(ctx.now, ctx.is_full, mac, bridge);
         let Some(view) = ctx.tables.network_mut(self.id) else { return };
         if let Some(displaced) = displaced {
             view.stations.remove(&displaced);
@@ -187,7 +193,12 @@ impl Network {
     /// Forgets devices, and groups of devices, that were not heard for long.
     pub(super) fn age_bridged(&mut self, ctx: &mut Ctx<'_>) {
         self.bridged_groups.expire(ctx.now);
-        let expired = self.stations.expire(ctx.now);
+        self.forget_stations(ctx, STATION_TIMEOUT);
+    }
+
+    /// Forgets devices that were not heard for so long.
+    pub(super) fn forget_stations(&mut self, ctx: &mut Ctx<'_>, timeout: Duration) {
+        let expired = self.stations.expire(ctx.now, timeout);
         self.hide_stations(ctx, &expired);
     }
 
@@ -233,8 +244,8 @@ mod tests {
     fn a_device_is_behind_the_bridge_it_was_last_heard_from() {
         let mut stations = Stations::default();
 
-        stations.learn(at(0), mac(1), bridge(0));
-        stations.learn(at(1), mac(1), bridge(1));
+        stations.learn(at(0), false, mac(1), bridge(0));
+        stations.learn(at(1), false, mac(1), bridge(1));
 
         assert_eq!(stations.stations[&mac(1)], Station { bridge: bridge(1), heard: at(1) });
         assert_eq!((stations.count(bridge(0)), stations.count(bridge(1))), (0, 1));
@@ -243,10 +254,10 @@ mod tests {
     #[test]
     fn a_bridge_that_floods_pushes_out_its_own_devices_oldest_first() {
         let mut stations = Stations::default();
-        stations.learn(at(0), mac(0), bridge(1));
+        stations.learn(at(0), false, mac(0), bridge(1));
 
         let displaced: Vec<_> = (1..=STATIONS_PER_BRIDGE_MAX + 2)
-            .filter_map(|n| stations.learn(at(n as u64), mac(n), bridge(0)))
+            .filter_map(|n| stations.learn(at(n as u64), false, mac(n), bridge(0)))
             .collect();
 
         assert_eq!(displaced, [mac(1), mac(2)]);
@@ -259,12 +270,12 @@ mod tests {
         let bridges = STATIONS_MAX / STATIONS_PER_BRIDGE_MAX;
         for n in 0..STATIONS_MAX {
             let of = bridge((n % bridges) as u64);
-            assert_eq!(stations.learn(at(0), mac(n), of), None);
+            assert_eq!(stations.learn(at(0), false, mac(n), of), None);
         }
 
         let late = bridge(bridges as u64);
         for n in STATIONS_MAX..STATIONS_MAX + 10 {
-            let displaced = stations.learn(at(1), mac(n), late);
+            let displaced = stations.learn(at(1), false, mac(n), late);
             assert!(displaced.is_some_and(|displaced| displaced < mac(STATIONS_MAX)));
         }
 
@@ -275,11 +286,11 @@ mod tests {
     #[test]
     fn a_device_that_is_not_heard_is_forgotten() {
         let mut stations = Stations::default();
-        stations.learn(at(0), mac(1), bridge(0));
-        stations.learn(at(100), mac(2), bridge(0));
+        stations.learn(at(0), false, mac(1), bridge(0));
+        stations.learn(at(100), false, mac(2), bridge(0));
 
-        assert_eq!(stations.expire(at(299)), []);
-        assert_eq!(stations.expire(at(300)), [mac(1)]);
+        assert_eq!(stations.expire(at(299), STATION_TIMEOUT), []);
+        assert_eq!(stations.expire(at(300), STATION_TIMEOUT), [mac(1)]);
         assert_eq!(stations.stations.len(), 1);
     }
 
@@ -320,11 +331,11 @@ mod tests {
             let mut stations = Stations::default();
             let mut now = at(0);
             for (step, m, b, pause) in steps {
-                now = now + core::time::Duration::from_secs(pause);
+                now = now + Duration::from_secs(pause);
                 match step {
-                    0 => drop(stations.expire(now)),
+                    0 => drop(stations.expire(now, STATION_TIMEOUT)),
                     1 => drop(stations.retain(&BTreeSet::from([bridge(b)]))),
-                    _ => drop(stations.learn(now, mac(m), bridge(b))),
+                    _ => drop(stations.learn(now, false, mac(m), bridge(b))),
                 }
                 let listed: Vec<_> = stations
                     .of_bridge

@@ -2,10 +2,13 @@
 //!
 //! Source: spec 03 §3.2.
 
+use core::time::Duration;
+
 use crate::error::Rejected;
 use crate::identity::Identity;
 use crate::limits::{CONFIG_CHUNKS_MAX, CONFIG_LEN_MAX, CONFIG_SLOTS};
 use crate::memory;
+use crate::time::Instant;
 use crate::wire::netconf::{Chunk, Signed};
 
 /// The configurations of one network that are being put together.
@@ -25,6 +28,8 @@ struct Slot {
     chunk_ids: Vec<u64>,
     received: usize,
     dictionary: Vec<u8>,
+    /// When the latest chunk came.
+    heard: Instant,
 }
 
 impl Reassembly {
@@ -38,10 +43,12 @@ impl Reassembly {
     /// [`Rejected::Full`] if the configuration came in too many pieces.
     pub(super) fn insert(
         &mut self,
+        now: Instant,
         chunk: &Chunk<'_>,
         signed: &Signed<'_>,
     ) -> Result<Option<Vec<u8>>, Rejected> {
         let slot = self.slot_for(chunk.update_id);
+        slot.heard = now;
         if slot.chunk_ids.len() >= CONFIG_CHUNKS_MAX {
             return Err(Rejected::Full);
         }
@@ -76,6 +83,13 @@ impl Reassembly {
             *slot = Slot { update_id: Some(update_id), uses: slot.uses, ..Slot::default() };
         }
         slot
+    }
+
+    /// Gives up what nothing was added to for so long.
+    pub(super) fn give_back(&mut self, now: Instant, silence: Duration) {
+        for slot in self.slots.iter_mut().filter(|slot| now.since(slot.heard) >= silence) {
+            *slot = Slot { uses: slot.uses, ..Slot::default() };
+        }
     }
 
     /// Returns what they take, in bytes.
@@ -154,7 +168,7 @@ mod tests {
         let signature = signature(id);
         let signed = Signed { message: &[], signature: &signature };
         match reassembly.check(chunk, &signed, None) {
-            Err(Rejected::UnknownSender) => reassembly.insert(chunk, &signed),
+            Err(Rejected::UnknownSender) => reassembly.insert(Instant::ZERO, chunk, &signed),
             Err(rejected) => Err(rejected),
             Ok(()) => panic!("nobody's signature was accepted"),
         }
@@ -202,11 +216,11 @@ mod tests {
             let mut signature = SIGNATURE;
             signature[..8].copy_from_slice(&(id as u64).to_be_bytes());
             let signed = Signed { message: &[], signature: &signature };
-            reassembly.insert(&chunk(5, 10, 0, b""), &signed).unwrap();
+            reassembly.insert(Instant::ZERO, &chunk(5, 10, 0, b""), &signed).unwrap();
         }
 
         let signed = Signed { message: &[], signature: &SIGNATURE };
-        let one_more = reassembly.insert(&chunk(5, 10, 0, b""), &signed);
+        let one_more = reassembly.insert(Instant::ZERO, &chunk(5, 10, 0, b""), &signed);
 
         assert_eq!(one_more, Err(Rejected::Full));
     }

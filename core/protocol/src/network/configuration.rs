@@ -14,10 +14,10 @@ use crate::event::{Event, NetworkKind, NetworkStatus, Standing, StoreKey};
 use crate::fastpath::tables::Admission;
 use crate::identity::Directory;
 use crate::limits::{
-    CONFIG_CAPABILITIES_MAX, CONFIG_REFRESH_PERIOD, CONFIG_RETRY_DELAYS, CONFIG_RULES_MAX,
-    CONFIG_TAGS_MAX, GATHER_RETRY_PERIOD, LOGIN_EXPIRY_SLACK, LOW_BANDWIDTH_PERIOD,
-    NETWORK_CHECK_PERIOD, NETWORK_MTU_DEFAULT, PROTOCOL_VERSION, RULES_PER_CAPABILITY_MAX,
-    SOFTWARE_VERSION,
+    CONFIG_CAPABILITIES_MAX, CONFIG_LEN_STEP, CONFIG_REFRESH_PERIOD, CONFIG_RETRY_DELAYS,
+    CONFIG_RULES_MAX, CONFIG_TAGS_MAX, GATHER_RETRY_PERIOD, LOGIN_EXPIRY_SLACK,
+    LOW_BANDWIDTH_PERIOD, NETWORK_CHECK_PERIOD, NETWORK_MTU_DEFAULT, PROTOCOL_VERSION,
+    RULES_PER_CAPABILITY_MAX, SOFTWARE_VERSION,
 };
 use crate::outbox::{Ctx, Received};
 use crate::rules::Filter;
@@ -114,6 +114,7 @@ impl Network {
     pub(super) fn restore(&mut self, ctx: &mut Ctx<'_>, cached: &[u8]) {
         let config = NetworkConfig::from_dictionary(cached).ok();
         if let Some(config) = config.filter(|config| self.concerns(ctx, config)) {
+            self.config_len = cached.len();
             self.adopt(ctx, config);
         }
     }
@@ -183,13 +184,18 @@ impl Network {
             ctx.out.whois.push_back(controller);
         }
         self.chunks.check(chunk, signed, identity)?;
+        // Without one that is hardly longer than the one in force, the network would end.
+        let room = self.config_len.next_multiple_of(CONFIG_LEN_STEP);
+        if ctx.is_full && chunk.total_len as usize > room {
+            return Err(Rejected::Full);
+        }
         if chunk.fast_propagate {
             let source = [rx.from, controller, ctx.me.address()];
             for member in self.members.addresses().filter(|member| !source.contains(member)) {
                 ctx.out.send(member, Verb::NetworkConfig, bytes.to_vec());
             }
         }
-        self.chunks.insert(chunk, signed)
+        self.chunks.insert(ctx.now, chunk, signed)
     }
 
     /// Makes `config` the network's configuration if it is this node's and says anything new.
@@ -204,7 +210,9 @@ impl Network {
             self.attempts = CONFIG_RETRY_DELAYS.len();
         }
         let key = StoreKey::Network(self.id);
-        ctx.out.events.push_back(Event::Store { key, value: Some(config.to_dictionary()) });
+        let dictionary = config.to_dictionary();
+        self.config_len = dictionary.len();
+        ctx.out.events.push_back(Event::Store { key, value: Some(dictionary) });
         self.adopt(ctx, config);
         self.judge_all(ctx, directory);
     }

@@ -99,7 +99,7 @@ impl Network {
         if holder == ctx.me.address() {
             return Outcome::Redundant;
         }
-        let outcome = self.members.add_membership(ctx.now, membership, directory);
+        let outcome = self.members.add_membership(ctx, membership, directory);
         if outcome == Outcome::New {
             self.judge(ctx, directory, holder);
             self.wake_to_announce(ctx.now);
@@ -118,7 +118,7 @@ impl Network {
         if holder == ctx.me.address() {
             return Outcome::Redundant;
         }
-        let outcome = self.members.add(ctx.now, attribute, directory);
+        let outcome = self.members.add(ctx, attribute, directory);
         if outcome == Outcome::New {
             self.weigh(ctx, holder);
         }
@@ -143,7 +143,7 @@ impl Network {
         from: Address,
         revocation: &Revocation,
     ) -> Outcome {
-        let outcome = self.members.revoke(ctx.now, revocation, directory);
+        let outcome = self.members.revoke(ctx, revocation, directory);
         if outcome != Outcome::New {
             return outcome;
         }
@@ -188,7 +188,7 @@ impl Network {
         let may = self.members.get(to).is_none_or(|member| member.may_demand(ctx.now));
         if certified && may {
             self.push(ctx, to);
-            if let Ok(member) = self.members.record(ctx.now, to) {
+            if let Ok(member) = self.members.record(ctx, to) {
                 member.note_answer(ctx.now);
             }
         }
@@ -196,7 +196,7 @@ impl Network {
 
     fn push(&mut self, ctx: &mut Ctx<'_>, to: Address) {
         let Some(config) = self.config.as_ref().filter(|_| to != ctx.me.address()) else { return };
-        let Ok(member) = self.members.record(ctx.now, to) else { return };
+        let Ok(member) = self.members.record(ctx, to) else { return };
         member.note_push(ctx.now);
 
         let own = wire::Credentials {
@@ -210,7 +210,7 @@ impl Network {
         for body in own.write() {
             if at == ctx.now {
                 ctx.out.send(to, Verb::NetworkCredentials, body);
-            } else if self.pushes.len() < CREDENTIAL_PACKETS_WAITING_MAX {
+            } else if !ctx.is_full && self.pushes.len() < CREDENTIAL_PACKETS_WAITING_MAX {
                 self.pushes.push_back(Push { at, to, body });
                 self.wake_by(at);
             }

@@ -3,6 +3,7 @@
 //!
 //! Source: spec 03 §9.2, §9.5, §9.7.
 
+use core::time::Duration;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use crate::address::{Address, MulticastGroup};
@@ -46,6 +47,13 @@ pub(super) struct Pending {
     pub(super) reached: BTreeSet<Address>,
     /// How many more may get it.
     pub(super) remaining: usize,
+}
+
+impl Pending {
+    /// Returns what it takes in the queue, in bytes.
+    fn footprint(&self) -> usize {
+        memory::of_list(&self.body) + memory::of_tree_set(&self.reached)
+    }
 }
 
 impl Groups {
@@ -161,11 +169,11 @@ impl Groups {
         if in_group >= PENDING_MULTICASTS_PER_GROUP {
             let oldest = self.pending.iter().position(|other| other.group == pending.group);
             let oldest = oldest.and_then(|index| self.pending.remove(index));
-            self.pending_bytes -= oldest.map_or(0, |oldest| oldest.body.len());
+            self.pending_bytes -= oldest.map_or(0, |oldest| oldest.footprint());
         } else if self.pending.len() >= PENDING_MULTICASTS_MAX {
             self.give_up_oldest();
         }
-        self.pending_bytes += pending.body.len();
+        self.pending_bytes += pending.footprint();
         self.pending.push_back(pending);
         while self.pending_bytes > PENDING_MULTICAST_BYTES_MAX {
             self.give_up_oldest();
@@ -176,11 +184,37 @@ impl Groups {
     pub(super) fn sweep(&mut self, now: Instant) {
         self.give_up_late(now);
         self.gathered.retain(|_, gathered| now.since(*gathered) < GATHER_PERIOD);
-        let is_expired = |_: &_, heard: &mut Instant| now.since(*heard) >= LIKE_TIMEOUT;
-        let expired: Vec<_> = self.likes.extract_if(.., is_expired).collect();
-        for ((_, member), _) in expired {
+        self.forget_stale(now, LIKE_TIMEOUT);
+    }
+
+    /// Forgets subscriptions that were not renewed for so long.
+    pub(super) fn forget_stale(&mut self, now: Instant, age: Duration) {
+        self.forget_likes(|_, heard| now.since(heard) >= age);
+    }
+
+    /// Forgets what each member is subscribed to beyond so many groups.
+    pub(super) fn thin_out(&mut self, of_each: usize) {
+        let mut seen = BTreeMap::<Address, usize>::new();
+        self.forget_likes(|member, _| {
+            let count = seen.entry(member).or_default();
+            *count += 1;
+            *count > of_each
+        });
+    }
+
+    /// Forgets subscriptions of which `is_unwanted` is true, given who is subscribed and since when.
+    fn forget_likes(&mut self, mut is_unwanted: impl FnMut(Address, Instant) -> bool) {
+        let is_unwanted =
+            |&(_, member): &(_, Address), heard: &mut Instant| is_unwanted(member, *heard);
+        let forgotten: Vec<_> = self.likes.extract_if(.., is_unwanted).collect();
+        for ((_, member), _) in forgotten {
             self.uncount(member);
         }
+    }
+
+    /// Gives back the room its queue has grown and does not need.
+    pub(super) fn shrink(&mut self) {
+        self.pending.shrink_to_fit();
     }
 
     /// Returns whether it is known that `member` is subscribed to `group`.
@@ -229,7 +263,9 @@ impl Groups {
         self.give_up_late(now);
         let mut bodies = Vec::new();
         for pending in self.pending.iter_mut().filter(|pending| pending.group == group) {
+            let before = pending.footprint();
             if pending.reached.insert(member) {
+                self.pending_bytes = self.pending_bytes - before + pending.footprint();
                 pending.remaining = pending.remaining.saturating_sub(1);
                 bodies.push(pending.body.clone());
             }
@@ -237,7 +273,7 @@ impl Groups {
         self.pending.retain(|pending| {
             let keep = pending.remaining > 0;
             if !keep {
-                self.pending_bytes -= pending.body.len();
+                self.pending_bytes -= pending.footprint();
             }
             keep
         });
@@ -253,7 +289,7 @@ impl Groups {
     }
 
     fn give_up_oldest(&mut self) {
-        self.pending_bytes -= self.pending.pop_front().map_or(0, |oldest| oldest.body.len());
+        self.pending_bytes -= self.pending.pop_front().map_or(0, |oldest| oldest.footprint());
     }
 
     fn uncount(&mut self, member: Address) {
@@ -268,8 +304,6 @@ impl Groups {
 
 #[cfg(test)]
 mod tests {
-    use core::time::Duration;
-
     use proptest::prelude::*;
 
     use super::*;
@@ -337,7 +371,8 @@ mod tests {
             groups.hold(Pending { group: group(n), body, ..pending(at(0), 10) });
         }
 
-        assert_eq!(groups.pending.len(), PENDING_MULTICAST_BYTES_MAX / 10_000);
+        let each = groups.pending[0].footprint();
+        assert_eq!(groups.pending.len(), PENDING_MULTICAST_BYTES_MAX / each);
         assert_eq!(groups.like(at(1), group(999), member(2)).unwrap().len(), 1);
         groups.sweep(at(5));
         assert_eq!((groups.pending.len(), groups.pending_bytes), (0, 0));

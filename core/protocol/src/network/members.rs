@@ -3,6 +3,7 @@
 //!
 //! Source: spec 03 §6.1, §6.2, §6.4, §7.5.
 
+use core::time::Duration;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -19,6 +20,7 @@ use crate::limits::{
     CREDENTIAL_PUSH_PERIOD, CREDENTIAL_WINDOW_MAX_MS, MEMBERS_MAX, REVOCATIONS_MAX,
 };
 use crate::memory;
+use crate::outbox::Ctx;
 use crate::rules::Holdings;
 use crate::time::{Instant, UnixMillis};
 
@@ -150,24 +152,45 @@ impl Members {
     /// # Errors
     ///
     /// [`Rejected::Full`] if there are too many and every one of them is barred by a revocation,
-    /// which must not be forgotten.
+    /// which must not be forgotten, or if memory is short.
     pub(super) fn record(
         &mut self,
-        now: Instant,
+        ctx: &Ctx<'_>,
         address: Address,
     ) -> Result<&mut Member, Rejected> {
-        if !self.records.contains_key(&address) && self.records.len() >= MEMBERS_MAX {
+        let is_new = !self.records.contains_key(&address);
+        if is_new && ctx.is_full {
+            return Err(Rejected::Full);
+        }
+        if is_new && self.records.len() >= MEMBERS_MAX {
             let forgettable = self.records.iter().filter(|(_, member)| !member.is_barred());
             let oldest = forgettable.min_by_key(|(_, member)| member.heard);
             let oldest = *oldest.ok_or(Rejected::Full)?.0;
             self.forget(oldest);
         }
-        Ok(self.records.entry(address).or_insert_with(|| Member::new(now)))
+        Ok(self.records.entry(address).or_insert_with(|| Member::new(ctx.now)))
     }
 
     /// Returns what they take, in bytes.
     pub(super) fn footprint(&self) -> usize {
         memory::of_tree(&self.records) + memory::of_list(&self.forgotten) + self.held
+    }
+
+    /// Forgets members not heard for so long, until so many bytes are given back: those who are not
+    /// admitted before those who are, those longest unheard first. Those barred by a revocation stay.
+    pub(super) fn give_back(&mut self, now: Instant, silence: Duration, surplus: usize) {
+        let may_go = |member: &Member| !member.is_barred() && now.since(member.heard) >= silence;
+        let silent = self.records.iter().filter(|(_, member)| may_go(member));
+        let mut silent: Vec<(bool, Instant, Address)> =
+            silent.map(|(&address, member)| (member.admitted, member.heard, address)).collect();
+        silent.sort_unstable();
+        let goal = self.footprint().saturating_sub(surplus);
+        for (_, _, address) in silent {
+            if self.footprint() <= goal {
+                break;
+            }
+            self.forget(address);
+        }
     }
 
     fn forget(&mut self, address: Address) {
@@ -193,7 +216,7 @@ impl Members {
     /// Takes in a certificate of membership of this network.
     pub(super) fn add_membership(
         &mut self,
-        now: Instant,
+        ctx: &Ctx<'_>,
         membership: Membership,
         directory: &dyn Directory,
     ) -> Outcome {
@@ -213,10 +236,10 @@ impl Members {
         if let Err(error) = membership.verify(directory) {
             return error.into();
         }
-        match self.record(now, holder) {
+        match self.record(ctx, holder) {
             Ok(member) => {
                 member.membership = Some(membership);
-                member.heard = now;
+                member.heard = ctx.now;
                 Outcome::New
             }
             Err(rejected) => Outcome::Refused(rejected),
@@ -226,7 +249,7 @@ impl Members {
     /// Takes in a tag, capability or certificate of ownership of this network.
     pub(super) fn add<A: Attribute>(
         &mut self,
-        now: Instant,
+        ctx: &Ctx<'_>,
         attribute: A,
         directory: &dyn Directory,
     ) -> Outcome {
@@ -234,7 +257,7 @@ impl Members {
             (attribute.issued_to(), attribute.id(), attribute.timestamp());
         if let Some(member) = self.records.get_mut(&holder) {
             let shelf = A::shelf(member);
-            let full = shelf.len() >= A::MAX;
+            let full = ctx.is_full || shelf.len() >= A::MAX;
             match shelf.get(&id) {
                 Some(held) if held.timestamp() > timestamp => {
                     return Outcome::Refused(Rejected::Stale);
@@ -250,11 +273,11 @@ impl Members {
         if let Err(error) = attribute.verify(directory) {
             return error.into();
         }
-        match self.record(now, holder) {
+        match self.record(ctx, holder) {
             Ok(_) => {
                 self.change(holder, |member| {
                     A::shelf(member).insert(id, attribute);
-                    member.heard = now;
+                    member.heard = ctx.now;
                 });
                 Outcome::New
             }
@@ -265,7 +288,7 @@ impl Members {
     /// Takes in a revocation in this network.
     pub(super) fn revoke(
         &mut self,
-        now: Instant,
+        ctx: &Ctx<'_>,
         revocation: &Revocation,
         directory: &dyn Directory,
     ) -> Outcome {
@@ -281,7 +304,7 @@ impl Members {
         if let Err(error) = revocation.verify(directory) {
             return error.into();
         }
-        match self.record(now, target) {
+        match self.record(ctx, target) {
             Ok(_) => {
                 self.change(target, |member| member.bar(kind, credential_id, threshold));
                 Outcome::New

@@ -79,6 +79,8 @@ struct Network {
     config: Option<NetworkConfig>,
     /// What it takes, in bytes, with what the data plane was told of it.
     config_bytes: usize,
+    /// How long it is as a dictionary, in bytes.
+    config_len: usize,
     /// Why the controller does not (or not any more) configure this member.
     failure: Option<Failure>,
     /// Whether the controller has said unasked that it refuses, and not yet in answer to a request.
@@ -432,6 +434,7 @@ impl Network {
             mac,
             config: None,
             config_bytes: 0,
+            config_len: 0,
             failure: None,
             doubted: false,
             updated: None,

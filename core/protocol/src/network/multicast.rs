@@ -135,7 +135,7 @@ impl Network {
             return;
         }
         let period = self.announce_period();
-        let Ok(member) = self.members.record(ctx.now, to) else { return };
+        let Ok(member) = self.members.record(ctx, to) else { return };
         if member.announce_due() > ctx.now {
             return;
         }
@@ -151,7 +151,7 @@ impl Network {
 
     /// Takes in that a frame of `from`, which passes the gate, has arrived.
     pub(super) fn heard(&mut self, ctx: &mut Ctx<'_>, from: Address) {
-        if let Ok(member) = self.members.record(ctx.now, from) {
+        if let Ok(member) = self.members.record(ctx, from) {
             member.heard = ctx.now;
         }
         self.announce_to(ctx, from);
@@ -314,7 +314,9 @@ impl Network {
         }
 
         let remaining = most - recipients.len();
-        if !enough && remaining > 0 {
+        if !enough && remaining > 0 && ctx.is_full {
+            ctx.out.refused.push_back(Rejected::Full);
+        } else if !enough && remaining > 0 {
             let reached = recipients.into_iter().chain(skip.into_iter().flatten()).collect();
             let (group, since) = (cast.group, ctx.now);
             self.groups.hold(Pending { group, since, body, reached, remaining });
@@ -409,6 +411,9 @@ impl Network {
         group: MulticastGroup,
         member: Address,
     ) -> Result<(), Rejected> {
+        if ctx.is_full && !self.groups.contains(group, member) {
+            return Err(Rejected::Full);
+        }
         for body in self.groups.like(ctx.now, group, member)? {
             self.send_copy(ctx, member, body);
         }

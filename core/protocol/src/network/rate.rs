@@ -49,6 +49,11 @@ impl RateLimit {
         true
     }
 
+    /// Forgets who may again.
+    pub(super) fn lapse(&mut self, now: Instant) {
+        self.last.retain(|_, last| now.since(last.at) < self.period);
+    }
+
     /// Returns what it takes, in bytes.
     pub(super) fn footprint(&self) -> usize {
         memory::of_tree(&self.last)

@@ -38,6 +38,9 @@ impl Network {
             return Ok(());
         }
 
+        if ctx.is_full && !self.neighbors.contains(next_hop) {
+            return Err(Rejected::Full);
+        }
         let sent = match self.neighbors.lookup(ctx.now, next_hop)? {
             Lookup::Known(mac) => {
                 self.send_ip(ctx, mac, packet.to_vec());

@@ -3,6 +3,7 @@
 //!
 //! Source: spec 03 §9.2, §9.7.
 
+use core::time::Duration;
 use std::collections::BTreeMap;
 
 use super::groups::Groups;
@@ -55,6 +56,25 @@ impl Served {
         Ok(())
     }
 
+    /// Returns whether it is known that `member` is subscribed to `group` of `network`.
+    pub(super) fn contains(
+        &self,
+        network: NetworkId,
+        group: MulticastGroup,
+        member: Address,
+    ) -> bool {
+        self.networks.get(&network).is_some_and(|groups| groups.contains(group, member))
+    }
+
+    /// Forgets subscriptions that were not renewed for so long.
+    pub(super) fn give_back(&mut self, now: Instant, age: Duration) {
+        self.networks.retain(|_, groups| {
+            groups.forget_stale(now, age);
+            !groups.is_empty()
+        });
+        self.recount();
+    }
+
     /// Returns who is subscribed to `group` of `network`, in random order.
     pub(super) fn members(
         &self,
@@ -76,7 +96,10 @@ impl Served {
             groups.sweep(now);
             !groups.is_empty()
         });
+        self.recount();
+    }
 
+    fn recount(&mut self) {
         self.likes_of.clear();
         for (member, count) in self.networks.values().flat_map(Groups::likes_of) {
             *self.likes_of.entry(member).or_default() += count;

@@ -257,6 +257,9 @@ impl Networks {
             judged = Some((id, place));
             match place {
                 Place::Joined => outcome = self.network(id)?.like(ctx, group, rx.from),
+                Place::Served if ctx.is_full && !self.served.contains(id, group, rx.from) => {
+                    outcome = Err(Rejected::Full);
+                }
                 Place::Served => outcome = self.served.like(ctx.now, id, group, rx.from),
                 Place::None => {}
             }

@@ -7,15 +7,14 @@
 use std::collections::BTreeMap;
 
 use crate::endpoint::Path;
-use crate::limits::{
-    ALLOWANCE_PERIOD, ALLOWANCES_MAX, AMPLIFICATION_MAX, PACKET_LEN_MAX, PHYSICAL_MTU,
-};
+use crate::limits::{ALLOWANCE_PERIOD, AMPLIFICATION_MAX, PACKET_LEN_MAX, PHYSICAL_MTU};
 use crate::memory;
 use crate::time::Instant;
 
 /// What such addresses may still be sent.
 #[derive(Debug)]
 pub(super) struct Allowances {
+    paths_max: usize,
     turned: Instant,
     /// Bytes left, by path, as what a TCP relay names for a source proves nothing about UDP; the older generation is forgotten when it is a period old.
     current: BTreeMap<Path, usize>,
@@ -25,12 +24,26 @@ pub(super) struct Allowances {
 }
 
 impl Allowances {
-    pub(super) const fn new() -> Self {
+    /// Remembers at most `paths_max` paths per period.
+    pub(super) const fn new(paths_max: usize) -> Self {
         Self {
+            paths_max,
             turned: Instant::ZERO,
             current: BTreeMap::new(),
             previous: BTreeMap::new(),
             at_hand: None,
+        }
+    }
+
+    /// Forgets those that are too old to count.
+    pub(super) fn lapse(&mut self, now: Instant) {
+        let age = now.since(self.turned);
+        if age >= 2 * ALLOWANCE_PERIOD {
+            self.current.clear();
+        }
+        if age >= ALLOWANCE_PERIOD {
+            self.previous = core::mem::take(&mut self.current);
+            self.turned = now;
         }
     }
 
@@ -60,7 +73,7 @@ impl Allowances {
         let is_enough = len <= left.min(PHYSICAL_MTU);
         let left = if is_enough { left - len } else { left };
         // Whoever finds the table full has what it sent just before, and for one answer only.
-        if self.current.len() < ALLOWANCES_MAX || self.current.contains_key(&path) {
+        if self.current.len() < self.paths_max || self.current.contains_key(&path) {
             self.current.insert(path, left);
         }
         is_enough
@@ -73,6 +86,7 @@ mod tests {
 
     use super::*;
     use crate::endpoint::SocketId;
+    use crate::limits::ALLOWANCES_MAX;
 
     fn remote(number: u64) -> Path {
         let remote = ([192, 0, (number >> 8) as u8, number as u8], 9993).into();
@@ -81,7 +95,7 @@ mod tests {
 
     #[test]
     fn what_was_not_spent_is_left_for_the_next_answer() {
-        let mut allowances = Allowances::new();
+        let mut allowances = Allowances::new(ALLOWANCES_MAX);
 
         allowances.earn(remote(1), 100);
         assert!(allowances.spend(Instant::ZERO, remote(1), 100));
@@ -93,7 +107,7 @@ mod tests {
 
     #[test]
     fn a_packet_of_several_datagrams_is_never_allowed() {
-        let mut allowances = Allowances::new();
+        let mut allowances = Allowances::new(ALLOWANCES_MAX);
         allowances.earn(remote(1), PACKET_LEN_MAX);
 
         assert!(!allowances.spend(Instant::ZERO, remote(1), PHYSICAL_MTU + 1));
@@ -108,7 +122,7 @@ mod tests {
             steps in prop::collection::vec((0_u64..20, 1_usize..1_500, any::<bool>(), 0_u64..9), 0..400),
             crowd in prop::sample::select(vec![0, ALLOWANCES_MAX as u64 + 10]),
         ) {
-            let mut allowances = Allowances::new();
+            let mut allowances = Allowances::new(ALLOWANCES_MAX);
             let mut now = Instant::ZERO;
             for number in 0..crowd {
                 allowances.earn(remote(1_000 + number), 50);

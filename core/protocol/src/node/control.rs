@@ -9,7 +9,10 @@ use crate::event::{Event, NetworkStatus, StoreKey};
 use crate::fastpath::tables::{Admission, Tables};
 use crate::fingerprint::Fingerprint;
 use crate::identity::{Identity, SecretIdentity};
-use crate::limits::{EXPECTED_REPLIES_MAX, MEMORY_BUDGET_MIN};
+use crate::limits::{
+    ALLOWANCES_MAX, EXPANSIONS_SHARE, EXPECTED_REPLIES_MAX, MEMORY_BUDGET_MIN, REPLAY_TOTAL_MAX,
+    pool_within,
+};
 use crate::network::Networks;
 use crate::node::allowances::Allowances;
 use crate::node::recent::Recent;
@@ -24,6 +27,7 @@ use crate::pins::Pins;
 use crate::rng::Rng;
 use crate::roots::Roots;
 use crate::rules::{Direction, Explanation};
+use crate::suite::Expansions;
 use crate::surface::Surface;
 use crate::time::{Instant, UnixMillis};
 use crate::transmit::Frame;
@@ -50,6 +54,10 @@ pub(super) struct Control {
     pub(super) ready: VecDeque<WaitingPacket>,
     /// How many bytes all tables may take.
     pub(super) memory_budget: Option<usize>,
+    /// Whether a table may have grown since that was last seen to.
+    pub(super) has_grown: bool,
+    /// When it is tried again to give something back, after there was not enough.
+    pub(super) next_retry: Instant,
     drops: Drops,
 }
 
@@ -60,6 +68,8 @@ pub(super) struct Shared {
     nonces: Nonces,
     pub(super) tables: Tables,
     pub(super) out: Outbox,
+    /// Whether memory is short.
+    pub(super) is_full: bool,
     /// A moment on both clocks.
     anchor: (Instant, UnixMillis),
 }
@@ -80,6 +90,7 @@ impl Shared {
         Ctx {
             now,
             unix: unix + now.since(then),
+            is_full: self.is_full,
             rng: &mut self.rng,
             me: &self.me,
             tables: &mut self.tables,
@@ -111,16 +122,27 @@ impl Control {
         now: Instant,
         unix: UnixMillis,
     ) -> Self {
+        let budget = config.memory_budget.map(|budget| budget.max(MEMORY_BUDGET_MIN));
         let mut rng = Rng::from_seed(seed);
         let mut tables = Tables::new(me.address(), rng.u64());
         tables.allow_loopback = config.allow_loopback;
         tables.path_rules = config.path_rules;
-        let expected = Recent::new(rng.u64(), EXPECTED_REPLIES_MAX);
-        let replays = Replays::new(rng.u64());
+        if let Some(budget) = budget {
+            tables.expansions = Expansions::within(budget / EXPANSIONS_SHARE);
+        }
+        let expected = Recent::new(rng.u64(), pool_within(budget, EXPECTED_REPLIES_MAX));
+        let replays = Replays::new(rng.u64(), pool_within(budget, REPLAY_TOTAL_MAX));
         let nonces = Nonces::new(&me, config.epoch, &mut rng);
         let roots = Roots::new(me.address(), config.planet, config.moons);
-        let shared =
-            Shared { me, rng, nonces, tables, out: Outbox::default(), anchor: (now, unix) };
+        let shared = Shared {
+            me,
+            rng,
+            nonces,
+            tables,
+            out: Outbox::default(),
+            is_full: false,
+            anchor: (now, unix),
+        };
         let mut control = Self {
             shared,
             roots,
@@ -129,14 +151,17 @@ impl Control {
             whois: Whois::new(),
             expected,
             replays,
-            allowances: Allowances::new(),
+            allowances: Allowances::new(pool_within(budget, ALLOWANCES_MAX)),
             at_hand_relayed: false,
             networks: Networks::new(config.platform),
             controller: config.controller.then(Controller::new),
             ready: VecDeque::new(),
-            memory_budget: config.memory_budget.map(|budget| budget.max(MEMORY_BUDGET_MIN)),
+            memory_budget: budget,
+            has_grown: false,
+            next_retry: now,
             drops: Drops::default(),
         };
+        control.peers.narrow_pools(budget);
         control.peers.set_low_bandwidth(config.low_bandwidth);
         control.networks.set_low_bandwidth(config.low_bandwidth);
         let ctx = &mut control.shared.ctx(now);
@@ -228,6 +253,7 @@ impl Control {
                 self.peers.tcp_relay_connected(ctx, &self.roots, is_connected);
                 Ok(())
             }
+            // Done by the node, as the intake has something to give back as well.
             Command::TrimMemory => Ok(()),
             Command::Flush => {
                 self.peers.save_all(ctx);

@@ -26,6 +26,8 @@ impl Control {
         transmit: &mut impl Transmit,
         sink: &mut impl FrameSink,
     ) -> Result<(), Rejected> {
+        // Frames of those who are known, which is nearly all there is, say for themselves.
+        self.has_grown |= matches!(inbound, Inbound::Hello { .. } | Inbound::FromStranger { .. });
         match inbound {
             Inbound::Incomplete => Ok(()),
             Inbound::Relayed(relayed) => {
@@ -91,6 +93,7 @@ impl Control {
         sink: &mut impl FrameSink,
     ) -> Result<(), Rejected> {
         self.at_hand_relayed = rx.hops > 0;
+        self.has_grown |= !matches!(rx.verb, Verb::Frame | Verb::ExtFrame);
         let outcome = match rx.verb {
             Verb::Frame | Verb::ExtFrame => self.frame(now, &rx, transmit, sink).map(|()| true),
             Verb::Ok => self.ok(now, &rx).map(|()| false),
@@ -252,6 +255,7 @@ impl Control {
         sink: &mut impl FrameSink,
     ) -> Result<(), Rejected> {
         if let Some(membership) = deliver::attached_membership(rx) {
+            self.has_grown = true;
             let me = *self.shared.me.public();
             let ctx = &mut self.shared.ctx(now);
             // Whether it was believed shows in whether the frame is admitted.
@@ -262,6 +266,7 @@ impl Control {
             Ok(admitted) => admitted,
             Err(Refused::Rejected(rejected)) => return Err(rejected),
             Err(Refused::NotAMember(network)) => {
+                self.has_grown = true;
                 self.networks.refuse(&mut self.shared.ctx(now), rx, network);
                 return Err(Rejected::NotAMember);
             }
@@ -274,6 +279,7 @@ impl Control {
         let bridged = checked == Ok(Speaker::Device);
         let learned = bridged && view.is_news(now, frame.source, rx.from);
         let delivery = checked.and_then(|_| deliver::deliver(view, network, frame, sink));
+        self.has_grown |= announce_due || learned || delivery == Ok(Delivery::Neighbor);
 
         let ctx = &mut self.shared.ctx(now);
         if learned {
@@ -330,7 +336,12 @@ impl Control {
 
     /// Keeps a packet until an identity is known.
     fn hold(&mut self, now: Instant, packet: WaitingPacket) -> Result<(), Rejected> {
-        if self.whois.hold_incoming(now, packet) { Err(Rejected::UnknownSender) } else { Ok(()) }
+        let is_full = self.shared.is_full;
+        if self.whois.hold_incoming(now, is_full, packet) {
+            Err(Rejected::UnknownSender)
+        } else {
+            Ok(())
+        }
     }
 
     /// Has tried again what waited for `address` to become known.

@@ -41,6 +41,7 @@ impl Control {
                 self.send_frame(now, network, frame, transmit)
             }
             NextHop::Resolve(address) => {
+                self.has_grown = true;
                 self.networks.resolve(&mut self.shared.ctx(now), network, address, packet)
             }
         }
@@ -96,6 +97,7 @@ impl Control {
     ) -> Result<(), Rejected> {
         let view = self.shared.tables.network(network).ok_or(Rejected::UnknownNetwork)?;
         if frame.destination.is_multicast() {
+            self.has_grown = true;
             return self.networks.send_multicast(&mut self.shared.ctx(now), network, frame);
         }
         if frame.destination == view.mac {

@@ -21,7 +21,6 @@ use crate::event::{Event, NetworkStatus};
 use crate::fastpath::inbound::Intake;
 use crate::fingerprint::Fingerprint;
 use crate::identity::{Identity, SecretIdentity};
-use crate::memory::MemoryUse;
 use crate::nonce::Epoch;
 use crate::outbox::Received;
 use crate::path_rules::PathRules;
@@ -203,6 +202,7 @@ impl Node {
             self.control.count(Rejected::ReassemblyOverflow);
         }
         self.control.handle_timeout(now);
+        self.control.has_grown = true;
         self.settle(now, transmit, sink);
     }
 
@@ -218,7 +218,14 @@ impl Node {
         transmit: &mut impl Transmit,
         sink: &mut impl FrameSink,
     ) -> Result<(), CommandError> {
-        let outcome = self.control.handle_command(now, command);
+        let outcome = match command {
+            Command::TrimMemory => {
+                self.give_back(now, 0);
+                Ok(())
+            }
+            command => self.control.handle_command(now, command),
+        };
+        self.control.has_grown = true;
         self.settle(now, transmit, sink);
         outcome
     }
@@ -248,14 +255,6 @@ impl Node {
     #[must_use]
     pub const fn drops(&self) -> &Drops {
         self.control.drops()
-    }
-
-    /// Returns how much memory the node's tables take.
-    #[must_use]
-    pub fn memory(&self) -> MemoryUse {
-        let mut memory = self.control.memory();
-        memory.packets += self.intake.footprint();
-        memory
     }
 
     /// Returns this node's public identity.
@@ -334,6 +333,7 @@ impl Node {
     /// for somebody who has become known.
     fn settle(&mut self, now: Instant, transmit: &mut impl Transmit, sink: &mut impl FrameSink) {
         self.control.drain(now, transmit, sink);
+        self.keep_to_budget(now);
         while let Some(WaitingPacket { path, content, .. }) = self.control.take_ready() {
             let outcome = match content {
                 Content::Sealed(mut packet) => {
@@ -351,6 +351,7 @@ impl Node {
                 self.control.count(rejected);
             }
             self.control.drain(now, transmit, sink);
+            self.keep_to_budget(now);
         }
     }
 }

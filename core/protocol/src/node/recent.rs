@@ -36,6 +36,12 @@ impl Recent {
         }
     }
 
+    /// Gives back the room it has grown and does not need.
+    pub(super) fn shrink(&mut self) {
+        self.members.shrink_to_fit();
+        self.order.shrink_to_fit();
+    }
+
     /// Returns what it takes, in bytes.
     pub(super) fn footprint(&self) -> usize {
         memory::of_set(&self.members) + memory::of_queue(&self.order)

@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use foldhash::fast::FixedState;
 
 use crate::address::Address;
-use crate::limits::{REPLAY_PACKETS_MAX, REPLAY_PACKETS_MIN, REPLAY_PERIOD, REPLAY_TOTAL_MAX};
+use crate::limits::{REPLAY_PACKETS_MAX, REPLAY_PACKETS_MIN, REPLAY_PERIOD};
 use crate::memory;
 use crate::time::Instant;
 
@@ -19,6 +19,9 @@ use crate::time::Instant;
 /// [full](REPLAY_PACKETS_MAX) or [old](REPLAY_PERIOD): what one sends displaces nothing of another.
 pub(super) struct Replays {
     hasher: FixedState,
+    /// How many packets of all senders together are remembered, unless that leaves less to each than
+    /// [`REPLAY_PACKETS_MIN`].
+    total_max: usize,
     senders: HashMap<Address, Window, FixedState>,
     swept: Instant,
     /// What the sets of all senders take, in bytes.
@@ -44,16 +47,17 @@ enum PacketIds {
 const FEW: usize = 32;
 
 impl Replays {
-    /// Remembers nothing yet; `seed` keys the hash tables.
-    pub(super) fn new(seed: u64) -> Self {
+    /// Remembers nothing yet, and of all senders together about `total_max` packets; `seed` keys the
+    /// hash tables.
+    pub(super) fn new(seed: u64, total_max: usize) -> Self {
         let hasher = FixedState::with_seed(seed);
         let senders = HashMap::with_hasher(hasher.clone());
-        Self { hasher, senders, swept: Instant::ZERO, held: 0 }
+        Self { hasher, total_max, senders, swept: Instant::ZERO, held: 0 }
     }
 
     /// Remembers a packet; returns whether it is the first time.
     pub(super) fn is_first(&mut self, now: Instant, from: Address, packet_id: u64) -> bool {
-        let share = REPLAY_TOTAL_MAX / 2 / self.senders.len().max(1);
+        let share = self.total_max / 2 / self.senders.len().max(1);
         let max = share.clamp(REPLAY_PACKETS_MIN, REPLAY_PACKETS_MAX);
         if let Some(window) = self.senders.get_mut(&from) {
             let before = window.footprint();
@@ -76,6 +80,20 @@ impl Replays {
     /// Returns what it takes, in bytes.
     pub(super) fn footprint(&self) -> usize {
         memory::of_map(&self.senders) + self.held
+    }
+
+    /// Forgets what is too old to count, and gives back the room it took.
+    pub(super) fn lapse(&mut self, now: Instant) {
+        self.senders.retain(|_, window| now.since(window.turned) < 2 * REPLAY_PERIOD);
+        for window in self.senders.values_mut() {
+            if now.since(window.turned) >= REPLAY_PERIOD {
+                window.turn(now, usize::MAX);
+            }
+            window.current.shrink();
+            window.previous.shrink();
+        }
+        self.senders.shrink_to_fit();
+        self.held = self.senders.values().map(Window::footprint).sum();
     }
 
     /// Forgets senders of whom nothing is left in the window.
@@ -151,6 +169,13 @@ impl PacketIds {
         }
     }
 
+    fn shrink(&mut self) {
+        match self {
+            Self::Few(ids) => ids.shrink_to_fit(),
+            Self::Many(ids) => ids.shrink_to_fit(),
+        }
+    }
+
     fn footprint(&self) -> usize {
         match self {
             Self::Few(ids) => memory::of_list(ids),
@@ -171,6 +196,7 @@ mod tests {
     use core::time::Duration;
 
     use super::*;
+    use crate::limits::REPLAY_TOTAL_MAX;
 
     const ALICE: Address = Address::from_u64(1);
     const BOB: Address = Address::from_u64(2);
@@ -181,7 +207,7 @@ mod tests {
 
     #[test]
     fn a_packet_is_new_once_and_its_id_is_free_to_others() {
-        let mut replays = Replays::new(1);
+        let mut replays = Replays::new(1, REPLAY_TOTAL_MAX);
 
         assert!(replays.is_first(at(0), ALICE, 7));
         assert!(!replays.is_first(at(1), ALICE, 7));
@@ -190,7 +216,7 @@ mod tests {
 
     #[test]
     fn whoever_sends_much_displaces_only_its_own() {
-        let mut replays = Replays::new(1);
+        let mut replays = Replays::new(1, REPLAY_TOTAL_MAX);
         replays.is_first(at(0), ALICE, 7);
 
         let packets = 3 * REPLAY_PACKETS_MAX as u64;
@@ -205,7 +231,7 @@ mod tests {
     #[test]
     fn a_packet_is_remembered_for_at_least_a_period() {
         for sent in (0..200).map(Duration::from_secs) {
-            let mut replays = Replays::new(1);
+            let mut replays = Replays::new(1, REPLAY_TOTAL_MAX);
             for now in (0..200).map(Duration::from_secs) {
                 replays.is_first(at(0) + now, ALICE, now.as_secs());
                 if now >= sent && now - sent <= REPLAY_PERIOD {
@@ -217,7 +243,7 @@ mod tests {
 
     #[test]
     fn the_silent_are_forgotten_and_all_together_are_bounded() {
-        let mut replays = Replays::new(1);
+        let mut replays = Replays::new(1, REPLAY_TOTAL_MAX);
         for round in 0..3 {
             for sender in 0..2_000 {
                 for id in 0..1_000 {

@@ -71,6 +71,7 @@ impl Control {
         transmit: &mut impl Transmit,
         sink: &mut impl FrameSink,
     ) -> Result<(), Rejected> {
+        self.has_grown = true;
         if packet.to == self.shared.me.address() {
             return self.loop_back(now, &packet, transmit, sink);
         }
@@ -86,7 +87,7 @@ impl Control {
                 if !known {
                     self.ask_who_is(now, packet.to)?;
                 }
-                let displaced = self.whois.hold_outgoing(now, packet);
+                let displaced = self.whois.hold_outgoing(now, self.shared.is_full, packet);
                 displaced.map_or(Ok(()), |_| Err(Rejected::NoPath))
             }
         }

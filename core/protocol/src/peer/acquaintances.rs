@@ -10,12 +10,12 @@ use std::collections::BTreeMap;
 use crate::address::Address;
 use crate::error::Rejected;
 use crate::identity::Identity;
-use crate::limits::ACQUAINTANCES_MAX;
+use crate::limits::{ACQUAINTANCES_MAX, ACQUAINTANCES_MAX_ROOT};
 use crate::memory;
 use crate::outbox::Ctx;
 use crate::peer::Peers;
 
-/// Who is remembered, at most [`ACQUAINTANCES_MAX`].
+/// Who is remembered, at most [`ACQUAINTANCES_MAX`], or [`ACQUAINTANCES_MAX_ROOT`] by a root.
 #[derive(Debug, Default)]
 pub(super) struct Acquaintances(BTreeMap<Address, Identity>);
 
@@ -25,10 +25,17 @@ impl Acquaintances {
     }
 
     /// Remembers somebody if there is room.
-    pub(super) fn add(&mut self, identity: Identity) {
-        if self.0.len() < ACQUAINTANCES_MAX {
+    pub(super) fn add(&mut self, identity: Identity, is_root: bool) {
+        let max = if is_root { ACQUAINTANCES_MAX_ROOT } else { ACQUAINTANCES_MAX };
+        if self.0.len() < max {
             self.0.insert(identity.address(), identity);
         }
+    }
+
+    /// Forgets some, until at most so many bytes are taken.
+    pub(super) fn shrink_to(&mut self, bytes: usize) {
+        let each = memory::of_trees::<Address, Identity>(1, 1_000) / 1_000;
+        while self.0.len() > bytes / each && self.0.pop_last().is_some() {}
     }
 
     /// Returns what they take, in bytes.

@@ -54,8 +54,9 @@ impl Peers {
             return;
         }
         for remote in usable {
-            peer.leads.add(ctx.now, Path::from_all(remote), NamedBy::User, 1);
+            peer.leads.add(ctx.now, ctx.is_full, Path::from_all(remote), (NamedBy::User, 1));
             hello::greet(ctx, roots, address, remote);
         }
+        self.weigh(address);
     }
 }

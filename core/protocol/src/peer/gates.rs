@@ -34,6 +34,11 @@ impl<K: Copy + Ord> Gate<K> {
         }
     }
 
+    /// Lets at most so many different keys pass per period from here on.
+    pub const fn narrow(&mut self, keys_max: usize) {
+        self.keys_max = keys_max;
+    }
+
     /// Returns whether `key` may pass, and if so, keeps it from passing again for a period.
     pub fn pass(&mut self, now: Instant, key: K) -> bool {
         if now.since(self.turned) >= self.period {
@@ -46,6 +51,18 @@ impl<K: Copy + Ord> Gate<K> {
         }
         self.current.insert(key, now);
         true
+    }
+
+    /// Forgets keys that may pass again anyway.
+    pub fn lapse(&mut self, now: Instant) {
+        let age = now.since(self.turned);
+        if age >= 2 * self.period {
+            self.current.clear();
+        }
+        if age >= self.period {
+            self.previous = core::mem::take(&mut self.current);
+            self.turned = now;
+        }
     }
 
     /// Returns what it takes, in bytes.
@@ -119,6 +136,18 @@ impl<K: Copy + Ord> Budgets<K> {
             turned: Instant::ZERO,
             current: BTreeMap::new(),
             previous: BTreeMap::new(),
+        }
+    }
+
+    /// Forgets keys whose budgets are full again.
+    pub fn lapse(&mut self, now: Instant) {
+        let age = now.since(self.turned);
+        if age >= 2 * self.full.at_once {
+            self.current.clear();
+        }
+        if age >= self.full.at_once {
+            self.previous = core::mem::take(&mut self.current);
+            self.turned = now;
         }
     }
 

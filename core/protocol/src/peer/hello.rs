@@ -14,6 +14,7 @@ use crate::identity::{Directory, Identity};
 use crate::limits::{
     AMPLIFICATION_MAX, HEADER_LEN, MOONS_MAX, PACKET_LEN_MAX, PHYSICAL_MTU, PROTOCOL_VERSION_MIN,
 };
+use crate::memory;
 use crate::outbox::{Ctx, Received};
 use crate::peer::surroundings::Pace;
 use crate::peer::{Peers, is_usable_path};
@@ -165,6 +166,7 @@ impl Peers {
             body = asked.answer(rx.path.remote, &[]);
             if let Some(peer) = self.peers.get_mut(&rx.from) {
                 peer.owed_worlds = Some(Box::new(asked));
+                self.weigh(rx.from);
             }
         }
         // Sealed for what was known before this HELLO: to a newcomer with suite 1.
@@ -340,6 +342,11 @@ pub(super) struct Asked {
 }
 
 impl Asked {
+    /// Returns what it takes, in bytes.
+    pub(super) fn footprint(&self) -> usize {
+        size_of::<Self>() + memory::of_list(&self.moons)
+    }
+
     /// Returns the body of the OK to a HELLO that came from `remote`.
     fn answer(&self, remote: SocketAddr, worlds: &[u8]) -> Vec<u8> {
         // Peers of these versions do not expect to be told their port.

@@ -27,6 +27,16 @@ impl Introductions {
         Self(Gate::new(INTERVAL, INTRODUCTIONS_MAX))
     }
 
+    /// Introduces at most so many pairs from here on before any of them again.
+    pub(super) const fn narrow(&mut self, pairs_max: usize) {
+        self.0.narrow(pairs_max);
+    }
+
+    /// Forgets pairs that may be introduced again.
+    pub(super) fn lapse(&mut self, now: Instant) {
+        self.0.lapse(now);
+    }
+
     /// Returns what they take, in bytes.
     pub(super) fn footprint(&self) -> usize {
         self.0.footprint()
@@ -91,7 +101,7 @@ mod tests {
         let mut paths = Paths::default();
         for remote in remotes {
             let path = Path { local: SocketId(1), remote: remote.parse().unwrap() };
-            paths.arrived(Instant::ZERO, path, true, || true);
+            paths.arrived(Instant::ZERO, path, true, false, || true);
         }
         paths
     }

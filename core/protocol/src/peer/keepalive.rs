@@ -66,6 +66,11 @@ impl Schedule {
         self.peers = Some(self.peers.map_or(at, |peers| peers.min(at)));
     }
 
+    /// Returns whether `address` is to be kept in contact with, whatever there is to say.
+    pub(super) fn wants(&self, address: Address) -> bool {
+        self.wanted.contains(&address)
+    }
+
     /// Has everybody looked after without delay.
     pub(super) fn wake_now(&mut self) {
         self.peers = Some(Instant::ZERO);
@@ -395,7 +400,8 @@ impl Peers {
     pub(super) fn forget(&mut self, ctx: &mut Ctx<'_>, address: Address) {
         let Some(peer) = self.peers.remove(&address) else { return };
         ctx.tables.remove_peer(address);
-        self.acquaintances.add(peer.identity);
+        self.held -= peer.held;
+        self.acquaintances.add(peer.identity, ctx.tables.is_upstream);
         if !peer.is_asleep {
             save(ctx, address, &peer);
         }

@@ -12,7 +12,7 @@ use std::collections::{BTreeSet, VecDeque};
 
 use crate::address::Address;
 use crate::endpoint::{Path, SocketId};
-use crate::limits::{LEADS_PER_PEER_MAX, PROBES_PER_ADDRESS_MAX};
+use crate::limits::{LEADS_PER_PEER_MAX, PATHS_PER_PEER_FULL, PROBES_PER_ADDRESS_MAX};
 use crate::memory;
 use crate::outbox::Ctx;
 use crate::peer::Peers;
@@ -43,7 +43,14 @@ pub(super) struct Leads(VecDeque<Lead>);
 impl Leads {
     /// Takes note that the peer was asked to answer on `path`, for the `probes`th time in a row by
     /// that word. The oldest lead makes room, those the peer itself named first.
-    pub(super) fn add(&mut self, now: Instant, path: Path, named_by: NamedBy, probes: u32) {
+    /// While memory `is_full`, that goes for few.
+    pub(super) fn add(
+        &mut self,
+        now: Instant,
+        is_full: bool,
+        path: Path,
+        (named_by, probes): (NamedBy, u32),
+    ) {
         if let Some(known) = self.0.iter_mut().find(|lead| lead.path.remote == path.remote) {
             if matches!(named_by, NamedBy::Root | NamedBy::Nobody) {
                 (known.path, known.named_by) = (path, named_by);
@@ -51,7 +58,8 @@ impl Leads {
             (known.probed, known.probes) = (now, probes);
             return;
         }
-        if self.0.len() >= LEADS_PER_PEER_MAX {
+        let max = if is_full { PATHS_PER_PEER_FULL } else { LEADS_PER_PEER_MAX };
+        if self.0.len() >= max {
             let index = self.0.iter().position(|lead| lead.named_by == NamedBy::Peer);
             self.0.remove(index.unwrap_or(0));
         }
@@ -90,6 +98,11 @@ impl Leads {
     /// Forgets those to addresses that are not `usable`.
     pub(super) fn keep(&mut self, usable: impl Fn(IpAddr) -> bool) {
         self.0.retain(|lead| usable(lead.path.remote.ip()));
+    }
+
+    /// Returns what they take, in bytes.
+    pub(super) fn footprint(&self) -> usize {
+        memory::of_queue(&self.0)
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = &Lead> {
@@ -151,8 +164,9 @@ impl Peers {
         }
         let Some(probes) = self.may_probe(ctx.now, to, path.remote, named_by) else { return false };
         let Some(peer) = self.peers.get_mut(&to) else { return false };
-        peer.leads.add(ctx.now, path, named_by, probes);
+        peer.leads.add(ctx.now, ctx.is_full, path, (named_by, probes));
         self.retries.0.extend(peer.leads.next().map(|next| (next, to)));
+        self.weigh(to);
         self.probe(ctx, roots, to, path);
         true
     }
@@ -195,7 +209,7 @@ mod tests {
     fn what_a_root_names_is_due_again_and_what_the_peer_names_is_not() {
         let next = |named_by, probes| {
             let mut leads = Leads::default();
-            leads.add(at(1_000), path(1), named_by, probes);
+            leads.add(at(1_000), false, path(1), (named_by, probes));
             leads.next()
         };
 
@@ -210,11 +224,11 @@ mod tests {
     #[test]
     fn what_the_peer_names_does_not_displace_what_a_root_names() {
         let mut leads = Leads::default();
-        leads.add(at(0), path(0), NamedBy::Root, 1);
+        leads.add(at(0), false, path(0), (NamedBy::Root, 1));
         for host in 1..100 {
-            leads.add(at(1), path(host), NamedBy::Peer, 1);
+            leads.add(at(1), false, path(host), (NamedBy::Peer, 1));
         }
-        leads.add(at(2), path(0), NamedBy::Peer, 1);
+        leads.add(at(2), false, path(0), (NamedBy::Peer, 1));
 
         assert_eq!(leads.0.len(), LEADS_PER_PEER_MAX);
         assert_eq!(leads.0[0].path, path(0));

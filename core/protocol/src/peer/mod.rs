@@ -145,6 +145,8 @@ pub struct Peer {
     told: Option<Instant>,
     pushes: PushGate,
     asked_whois: Option<Instant>,
+    /// What all this holds besides, in bytes, when that was last looked at.
+    held: usize,
 }
 
 impl Peer {
@@ -173,6 +175,7 @@ impl Peer {
             told: None,
             pushes: PushGate::default(),
             asked_whois: None,
+            held: 0,
         }
     }
 
@@ -195,6 +198,8 @@ impl Peer {
 pub struct Peers {
     /// Each by itself, because the tree's nodes are half empty.
     peers: BTreeMap<Address, Box<Peer>>,
+    /// What they hold together, as noted with each of them.
+    held: usize,
     acquaintances: Acquaintances,
     pins: Pins,
     /// Identities refused because their addresses are others', of which the host was told.
@@ -232,6 +237,7 @@ impl Peers {
     pub const fn new(pins: Pins) -> Self {
         Self {
             peers: BTreeMap::new(),
+            held: 0,
             acquaintances: Acquaintances::new(),
             pins,
             alarms: Gate::new(IDENTITY_ALARM_PERIOD, GATE_KEYS_MAX),
@@ -270,8 +276,9 @@ impl Peers {
         if self.knows(ctx, identity)? && self.acquaintances.get(identity.address()).is_none() {
             return Ok(());
         }
+        check_room(ctx, identity.address())?;
         let key = ctx.me.agree(identity).ok_or(Rejected::InvalidIdentity)?;
-        self.insert(ctx, identity, Arc::new(PeerKeys::new(key)))
+        self.insert(ctx, identity, Arc::new(PeerKeys::counted(key, &ctx.tables.expansions)))
     }
 
     /// Returns whether exactly this identity is known already, this node's own included.
@@ -298,8 +305,8 @@ impl Peers {
         identity: &Identity,
         keys: Arc<PeerKeys>,
     ) -> Result<(), Rejected> {
-        self.make_room(ctx)?;
         let address = identity.address();
+        self.make_room(ctx)?;
         self.acquaintances.remove(address);
         self.peers.insert(address, Box::new(Peer::new(ctx.now, *identity)));
         ctx.tables.insert_peer(address, PeerView::new(keys));
@@ -366,7 +373,7 @@ impl Peers {
         peer.unanswered = 0;
         peer.relied_on = None;
         let is_usable = || is_usable_path(ctx.tables, roots, rx.from, rx.path);
-        match peer.paths.arrived(ctx.now, rx.path, rx.verb == Verb::Ok, is_usable) {
+        match peer.paths.arrived(ctx.now, rx.path, rx.verb == Verb::Ok, ctx.is_full, is_usable) {
             Arrival::Refreshed | Arrival::Refused => {}
             Arrival::Redundant => self.suspect(ctx.now, rx.from, Some(rx.path)),
             Arrival::Learned => {
@@ -419,6 +426,7 @@ impl Peers {
         if peer.take_saving(ctx.now, ctx.tables.is_upstream) {
             save(ctx, address, peer);
         }
+        self.weigh(address);
         if roots.is_upstream(address) {
             self.refresh_upstreams(ctx, roots);
         }
@@ -498,6 +506,17 @@ impl Directory for Peers {
         let peer = self.peers.get(&address).map(|peer| &peer.identity);
         peer.or_else(|| self.acquaintances.get(address))
     }
+}
+
+/// Refuses newcomers other than roots while memory is short: whoever could be forgotten for them has
+/// been.
+///
+/// # Errors
+///
+/// [`Rejected::Full`].
+fn check_room(ctx: &Ctx<'_>, newcomer: Address) -> Result<(), Rejected> {
+    let is_root = || ctx.tables.upstreams.binary_search(&newcomer).is_ok();
+    if ctx.is_full && !is_root() { Err(Rejected::Full) } else { Ok(()) }
 }
 
 /// Returns whether a path to the peer at `address` may lead to `ip` (spec 02 §4.2).

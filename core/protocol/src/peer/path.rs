@@ -9,7 +9,8 @@ use core::net::{IpAddr, SocketAddr};
 use core::time::Duration;
 
 use crate::endpoint::{Path, Scope, SocketId};
-use crate::limits::PATHS_PER_PEER_MAX;
+use crate::limits::{PATHS_PER_PEER_FULL, PATHS_PER_PEER_MAX};
+use crate::memory;
 use crate::time::Instant;
 
 /// How long a path that was heard counts as alive.
@@ -199,11 +200,14 @@ impl Paths {
     /// | known and live but for the port    | `Redundant` | `Redundant`    |
     /// | not usable for this peer           | `Refused`   | `Refused`      |
     /// | none of these                      | `Learned`   | `Unconfirmed`  |
+    ///
+    /// While memory `is_full`, further paths than a [few](PATHS_PER_PEER_FULL) displace others.
     pub fn arrived(
         &mut self,
         now: Instant,
         path: Path,
         is_ok: bool,
+        is_full: bool,
         is_usable: impl FnOnce() -> bool,
     ) -> Arrival {
         if self.refresh(now, path) {
@@ -218,7 +222,7 @@ impl Paths {
         if !is_ok {
             return Arrival::Unconfirmed;
         }
-        self.learn(now, path);
+        self.learn(now, path, if is_full { PATHS_PER_PEER_FULL } else { PATHS_PER_PEER_MAX });
         Arrival::Learned
     }
 
@@ -235,7 +239,7 @@ impl Paths {
 
     /// Puts `path` in place of a dead one of the same host, else into a free slot, else in place
     /// of the one silent longest.
-    fn learn(&mut self, now: Instant, path: Path) {
+    fn learn(&mut self, now: Instant, path: Path, max: usize) {
         let learned = Known {
             path,
             heard: Some(now),
@@ -245,7 +249,7 @@ impl Paths {
             latency: None,
         };
         let dead = self.known.iter().position(|old| old.path.is_rival(path) && !old.is_live(now));
-        if dead.is_none() && self.known.len() < PATHS_PER_PEER_MAX {
+        if dead.is_none() && self.known.len() < max {
             // Most peers have one path, and roots have many peers.
             self.known.reserve_exact(1);
             self.known.push(learned);
@@ -379,6 +383,17 @@ impl Paths {
         self.known.len() < before
     }
 
+    /// Returns what they take, in bytes.
+    #[must_use]
+    pub fn footprint(&self) -> usize {
+        memory::of_list(&self.known)
+    }
+
+    /// Gives back the room of paths that were forgotten.
+    pub fn shrink(&mut self) {
+        self.known.shrink_to_fit();
+    }
+
     /// Returns every path, expired ones included, in the order they were learned.
     pub fn iter(&self) -> impl Iterator<Item = &Known> + Clone {
         self.known.iter()
@@ -467,7 +482,7 @@ mod tests {
     fn known(remotes: &[&str]) -> Paths {
         let mut paths = Paths::default();
         for remote in remotes {
-            assert_eq!(paths.arrived(at(0), path(remote), true, || true), Arrival::Learned);
+            assert_eq!(paths.arrived(at(0), path(remote), true, false, || true), Arrival::Learned);
         }
         paths
     }
@@ -490,14 +505,18 @@ mod tests {
         for (remote, is_ok, expected) in cases {
             let mut paths = known(&["5.3.0.1:9993"]);
 
-            assert_eq!(paths.arrived(at(1), path(remote), is_ok, || true), expected, "{remote}");
+            assert_eq!(
+                paths.arrived(at(1), path(remote), is_ok, false, || true),
+                expected,
+                "{remote}"
+            );
             let learned = usize::from(expected == Arrival::Learned);
             assert_eq!(paths.known.len(), 1 + learned, "{remote}");
         }
         for is_ok in [true, false] {
             let mut paths = known(&["5.3.0.1:9993"]);
 
-            let arrival = paths.arrived(at(1), path("127.0.0.1:1"), is_ok, || false);
+            let arrival = paths.arrived(at(1), path("127.0.0.1:1"), is_ok, false, || false);
 
             assert_eq!(arrival, Arrival::Refused);
         }
@@ -507,8 +526,8 @@ mod tests {
     fn another_port_replaces_a_dead_one() {
         let mut paths = known(&["5.3.0.1:9993", "5.9.0.1:9993"]);
 
-        let alive = paths.arrived(at(18_999), path("5.3.0.1:7777"), true, || true);
-        let dead = paths.arrived(at(19_000), path("5.3.0.1:7777"), true, || true);
+        let alive = paths.arrived(at(18_999), path("5.3.0.1:7777"), true, false, || true);
+        let dead = paths.arrived(at(19_000), path("5.3.0.1:7777"), true, false, || true);
 
         assert_eq!((alive, dead), (Arrival::Redundant, Arrival::Learned));
         assert_eq!(remotes(&paths), ["5.3.0.1:7777", "5.9.0.1:9993"]);
@@ -519,7 +538,7 @@ mod tests {
         let mut paths = known(&["5.3.0.1:9993"]);
         let other = Path { local: SocketId(1), ..path("5.3.0.1:9993") };
 
-        assert_eq!(paths.arrived(at(1), other, true, || true), Arrival::Learned);
+        assert_eq!(paths.arrived(at(1), other, true, false, || true), Arrival::Learned);
     }
 
     #[test]
@@ -527,10 +546,10 @@ mod tests {
         let mut paths = Paths::default();
         for i in 0..PATHS_PER_PEER_MAX {
             let remote = format!("5.3.0.{i}:9993");
-            paths.arrived(at(1_000 - i as u64), path(&remote), true, || true);
+            paths.arrived(at(1_000 - i as u64), path(&remote), true, false, || true);
         }
 
-        paths.arrived(at(2_000), path("5.4.0.1:9993"), true, || true);
+        paths.arrived(at(2_000), path("5.4.0.1:9993"), true, false, || true);
 
         assert_eq!(paths.known.len(), PATHS_PER_PEER_MAX);
         assert_eq!(remotes(&paths).last().map(String::as_str), Some("5.4.0.1:9993"));
@@ -551,7 +570,7 @@ mod tests {
         paths.measured(path("192.168.1.2:9993"), Duration::from_millis(1));
         paths.measured(path("5.3.0.1:9993"), Duration::from_millis(300));
 
-        paths.arrived(at(18_999), path("5.3.0.1:9993"), false, || true);
+        paths.arrived(at(18_999), path("5.3.0.1:9993"), false, false, || true);
 
         assert_eq!(paths.selected(at(18_999)).unwrap().path, path("192.168.1.2:9993"));
         assert_eq!(paths.selected(at(19_000)).unwrap().path, path("5.3.0.1:9993"));
@@ -584,7 +603,10 @@ mod tests {
 
         assert_eq!(doubtful, [path("5.3.0.1:9993")]);
         assert_eq!(paths.unexpired(at(1)).count(), 1);
-        assert_eq!(paths.arrived(at(2), path("5.3.0.1:9993"), true, || true), Arrival::Refreshed);
+        assert_eq!(
+            paths.arrived(at(2), path("5.3.0.1:9993"), true, false, || true),
+            Arrival::Refreshed
+        );
         assert_eq!(paths.unexpired(at(2)).count(), 2);
     }
 
@@ -603,7 +625,7 @@ mod tests {
             [(14, true), (19, true), (24, true), (29, false), (43, false), (57, false)]
         );
         assert!(paths.best(at(60_000)).is_some());
-        paths.arrived(at(60_000), path("5.3.0.1:9993"), false, || true);
+        paths.arrived(at(60_000), path("5.3.0.1:9993"), false, false, || true);
         assert!(paths.selected(at(60_000)).is_some());
     }
 
@@ -615,7 +637,7 @@ mod tests {
             if asks {
                 paths.ask(at(millis), old);
             }
-            paths.arrived(at(millis), path, is_ok, || true)
+            paths.arrived(at(millis), path, is_ok, false, || true)
         };
 
         assert_eq!(arrived(2_000, true, new, true), Arrival::Redundant);

@@ -126,7 +126,9 @@ impl Peers {
     fn cut_off(&mut self, ctx: &mut Ctx<'_>, address: Address) {
         self.acquaintances.remove(address);
         ctx.tables.remove_peer(address);
-        if self.peers.remove(&address).is_some_and(|peer| peer.selected.is_some()) {
+        let Some(peer) = self.peers.remove(&address) else { return };
+        self.held -= peer.held;
+        if peer.selected.is_some() {
             ctx.out.events.push_back(Event::Peer { address, path: None });
         }
     }

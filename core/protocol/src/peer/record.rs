@@ -113,7 +113,10 @@ impl Peers {
         };
         if self.greeted_at_start >= max {
             if !is_known {
-                self.acquaintances.add(identity);
+                let has_room = !ctx.is_full;
+                if has_room {
+                    self.acquaintances.add(identity, is_root);
+                }
             }
             return Ok(());
         }
@@ -182,7 +185,7 @@ mod tests {
         let mut peer = Peer::new(Instant::ZERO, identity);
         peer.version = Some(Version { protocol: 12, major: 1, minor: 14, revision: 1 });
         let path = Path { local: SocketId(1), remote: addresses[0] };
-        peer.paths.arrived(Instant::ZERO, path, true, || true);
+        peer.paths.arrived(Instant::ZERO, path, true, false, || true);
         assert_eq!(peer.to_record(), RECORD);
     }
 

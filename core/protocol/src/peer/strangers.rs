@@ -26,8 +26,8 @@ use crate::limits::{
 };
 use crate::memory;
 use crate::outbox::Ctx;
-use crate::peer::Peers;
 use crate::peer::gates::{Budget, Budgets};
+use crate::peer::{Peers, check_room};
 use crate::roots::Roots;
 use crate::suite::{self, PeerKeys};
 use crate::surface::Surface;
@@ -98,6 +98,13 @@ impl Strangers {
             refuted: Refuted::new(),
             candidates: VecDeque::new(),
         }
+    }
+
+    /// Forgets what is too old to count.
+    pub(super) fn lapse(&mut self, now: Instant) {
+        self.expire(now);
+        self.candidates.shrink_to_fit();
+        self.neighbourhoods.lapse(now);
     }
 
     /// Returns what is kept of them, in bytes.
@@ -175,6 +182,7 @@ impl Peers {
         if self.strangers.refuted.contains(identity) {
             return Err(Rejected::InvalidIdentity);
         }
+        check_room(ctx, identity.address())?;
         self.strangers.expire(ctx.now);
         let is_it = |one: &Candidate| one.identity == *identity && one.path == path;
         if let Some(index) = self.strangers.candidates.iter().position(is_it) {
@@ -304,7 +312,7 @@ impl Peers {
             return Err(Rejected::RateLimited);
         }
         let key = ctx.me.agree(identity).ok_or(Rejected::InvalidIdentity)?;
-        let keys = PeerKeys::new(key);
+        let keys = PeerKeys::counted(key, &ctx.tables.expansions);
         suite::open(&keys, packet)?;
         Ok(Arc::new(keys))
     }

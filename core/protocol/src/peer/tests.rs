@@ -126,6 +126,7 @@ impl Host {
             unix: UnixMillis(START + self.now.as_micros() / 1_000),
             rng: &mut self.rng,
             me: &self.me,
+            is_full: false,
             tables: &mut self.tables,
             out: &mut self.out,
         };
@@ -473,6 +474,7 @@ fn a_stranger_becomes_a_peer_by_its_hello() {
             unix: UnixMillis(START),
             rng: &mut host.rng,
             me: &host.me,
+            is_full: false,
             tables: &mut host.tables,
             out: &mut host.out,
         };
@@ -754,7 +756,7 @@ fn of_the_peers_saved_the_first_are_greeted_and_all_are_known() {
     for number in 0..count {
         let mut peer = Peer::new(host.now, Identity::from_parts(address(number), [9; 64]));
         let at = Path { local: SocketId(1), remote: ([5, 9, 0, 1], 9_993).into() };
-        peer.paths.arrived(host.now, at, true, || true);
+        peer.paths.arrived(host.now, at, true, false, || true);
         let record = peer.to_record();
         host.with(|peers, ctx, roots, _| peers.load(ctx, roots, &record)).unwrap();
     }

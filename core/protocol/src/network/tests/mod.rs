@@ -135,6 +135,7 @@ impl Host {
             unix: UNIX + self.now.since(secs(0)),
             rng: &mut self.rng,
             me: &self.me,
+            is_full: false,
             tables: &mut self.tables,
             out: &mut self.out,
         };
