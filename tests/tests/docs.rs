@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 /// The C functions, structs and constants the header declares are those the pages may name.
 const HEADER: &str = include_str!("../../ffi/include/zt.h");
 
-/// A program on a page has the name of its file in a comment before it, and other tests compile that.
+/// A program on a page has the name of its file in a comment before it. Other tests compile that, and
+/// `tests/abi/run` has those for C and Rust say what their pages promise.
 #[test]
 fn a_program_on_a_page_is_the_one_in_its_file() {
     let mut programs = 0;
