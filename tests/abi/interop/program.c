@@ -2,14 +2,8 @@
  *
  *     program IP DIRECTORY PLANET_FILE
  *
- * It is root, controller and member at once, at IP, and writes the planet for others. It says what it
- * has done by a line of JSON each:
- *
- *                                  {"event":"hosting","network":ID}
- *     {"allow": ADDRESS}
- *     {"ip": IP}                   {"event":"answered","datagrams":COUNT,"path":ENDPOINT}
- *
- * The other node listens to UDP at ECHO_PORT and answers to ANSWER_PORT. */
+ * It is root, controller and member at once, at IP, and writes the planet for others. What it says and is
+ * told, a line of JSON each, is in tests/interop/hosting.py; of the numbers there it knows its own. */
 #include <arpa/inet.h>
 
 #include "world.h"
