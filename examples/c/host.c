@@ -4,8 +4,8 @@
 
 #include "world.h"
 
-static const char *const STANDINGS[] = {"requesting",     "ok",         "access denied",
-                                        "not found",      "login",      "port error"};
+static const char *const STANDINGS[] = {"requesting", "ok",         "access denied",    "not found",
+                                        "login",      "port error", "identity conflict"};
 
 static void show(zt_node node, uint64_t id) {
     zt_plan plan;

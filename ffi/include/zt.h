@@ -277,6 +277,12 @@
 #define ZT_STANDING_PORT_ERROR 5
 
 /**
+ * Not configured, and whoever is found at the controller's address has another fingerprint than the one
+ * given, or seen first. Compare it, and pin the right one (`zt_peer_pin`).
+ */
+#define ZT_STANDING_IDENTITY_CONFLICT 6
+
+/**
  * Nothing of a plan is news.
  */
 #define ZT_CHANGE_NOTHING 0

@@ -119,6 +119,33 @@ fn relay_and_trusted_paths_are_part_of_the_status() {
     assert_eq!(node.port_mapping(), None);
 }
 
+/// The network stands so until somebody pins the right fingerprint, and then it is as if none were wrong.
+#[test]
+fn a_wrong_fingerprint_is_where_the_network_stands() {
+    let world = World::start();
+    let alice = world.member("alice");
+    world.controller.block_on(world.controller.allow(world.network, alice.address())).unwrap();
+    let wrong = Some("7".repeat(96));
+    alice.block_on(alice.join(world.network, Port::None, wrong)).unwrap();
+    stands(&alice, Standing::IdentityConflict);
+
+    let controller = world.controller.address();
+    let right = world.controller.block_on(world.controller.fingerprint(controller)).unwrap();
+    alice.block_on(alice.pin(controller, right.unwrap())).unwrap();
+
+    stands(&alice, Standing::Ok);
+}
+
+/// Waits until the one network of a node stands so.
+fn stands(node: &Node, expected: Standing) {
+    loop {
+        let event = node.next_event_blocking(Some(PATIENCE)).unwrap();
+        if matches!(event, Event::Network { status } if status.standing == expected) {
+            return;
+        }
+    }
+}
+
 /// Problems that matter leave the node as it was; others are passed over, and the rest counts.
 #[test]
 fn local_conf_is_read_again_when_the_host_says_so() {

@@ -41,6 +41,20 @@ async def exchange(sender: libzt.Packets, head: bytes, receiver: libzt.Packets) 
             batch.difference_update(await asyncio.wait_for(receiver.receive(), PATIENCE))
 
 
+async def test_a_wrong_fingerprint_is_where_the_network_stands(tmp_path: Path) -> None:
+    async with lab(tmp_path) as world, world.member("alice") as alice:
+        await world.hosted.allow(alice.address)
+        network = await alice.join(world.hosted.id, fingerprint="7" * 96)
+        async for event in alice.events():
+            if isinstance(event, libzt.NetworkChanged):
+                if event.status.standing is libzt.Standing.IDENTITY_CONFLICT:
+                    break
+        right = await world.controller.fingerprint()
+        assert right is not None
+        await alice.pin(world.controller.address, right)
+        assert (await network.ready(PATIENCE)).standing is libzt.Standing.OK
+
+
 async def test_megabytes_pass_both_ways(tmp_path: Path) -> None:
     async with lab(tmp_path) as world, world.member("alice") as alice, world.member("bob") as bob:
         at_alice, alice_ip = await world.admit(alice)

@@ -124,6 +124,10 @@ pub enum Standing {
     AuthenticationRequired,
     /// The host has no port for it. Only the host can tell: a node by itself never does.
     PortError,
+    /// Not configured, and whoever is found at the controller's address is another than is pinned, or
+    /// was there first; [`Event::IdentityConflict`] says who. Somebody has the fingerprint wrong, or is
+    /// an impostor: compare it, and pin the right one.
+    IdentityConflict,
 }
 
 impl Standing {
@@ -137,6 +141,8 @@ impl Standing {
             Self::NotFound => "NOT_FOUND",
             Self::AuthenticationRequired => "AUTHENTICATION_REQUIRED",
             Self::PortError => "PORT_ERROR",
+            // The reference has none for it: there nobody pins a controller.
+            Self::IdentityConflict => "IDENTITY_CONFLICT",
         }
     }
 }

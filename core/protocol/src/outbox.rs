@@ -104,6 +104,8 @@ pub struct Outbox {
     pub deliveries: VecDeque<OwnedFrame>,
     /// Addresses whose identity somebody needs.
     pub whois: VecDeque<Address>,
+    /// Addresses at which somebody else was found than should be there.
+    pub impostors: VecDeque<Address>,
     /// Paths on which this side's NAT shall be opened by a datagram that need not arrive.
     pub punches: VecDeque<Path>,
     /// Why parts of a packet were refused whose other parts count.
@@ -166,6 +168,7 @@ impl Outbox {
             + memory::of_queue(&self.frames)
             + memory::of_queue(&self.deliveries)
             + memory::of_queue(&self.whois)
+            + memory::of_queue(&self.impostors)
             + memory::of_queue(&self.punches)
             + memory::of_queue(&self.refused)
             + memory::of_queue(&self.events)

@@ -85,9 +85,10 @@ impl TunPlan {
             Standing::RequestingConfiguration | Standing::Ok | Standing::PortError => plan,
             // What belongs to the network may wait for the controller to change its mind. This
             // machine's way to the Internet, and to names, may not.
-            Standing::AccessDenied | Standing::NotFound | Standing::AuthenticationRequired => {
-                Self { dns: None, ..plan.without_default_routes() }
-            }
+            Standing::AccessDenied
+            | Standing::NotFound
+            | Standing::AuthenticationRequired
+            | Standing::IdentityConflict => Self { dns: None, ..plan.without_default_routes() },
         }
     }
 

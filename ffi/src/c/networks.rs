@@ -28,6 +28,9 @@ pub const ZT_STANDING_NOT_FOUND: u32 = 3;
 pub const ZT_STANDING_AUTHENTICATION_REQUIRED: u32 = 4;
 /// There is no interface for it.
 pub const ZT_STANDING_PORT_ERROR: u32 = 5;
+/// Not configured, and whoever is found at the controller's address has another fingerprint than the one
+/// given, or seen first. Compare it, and pin the right one (`zt_peer_pin`).
+pub const ZT_STANDING_IDENTITY_CONFLICT: u32 = 6;
 
 /// Nothing of a plan is news.
 pub const ZT_CHANGE_NOTHING: u32 = 0;
@@ -498,6 +501,7 @@ pub(super) const fn standing(standing: Standing) -> u32 {
         Standing::NotFound => ZT_STANDING_NOT_FOUND,
         Standing::AuthenticationRequired => ZT_STANDING_AUTHENTICATION_REQUIRED,
         Standing::PortError => ZT_STANDING_PORT_ERROR,
+        Standing::IdentityConflict => ZT_STANDING_IDENTITY_CONFLICT,
     }
 }
 

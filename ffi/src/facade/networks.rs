@@ -62,6 +62,9 @@ pub enum Standing {
     AuthenticationRequired,
     /// There is no interface for it.
     PortError,
+    /// Not configured, and whoever is found at the controller's address has another fingerprint than
+    /// the one given, or seen first. Compare it, and pin the right one.
+    IdentityConflict,
 }
 
 /// An address and how many of its bits name the network it is on.
@@ -314,6 +317,7 @@ impl From<event::Standing> for Standing {
             event::Standing::NotFound => Self::NotFound,
             event::Standing::AuthenticationRequired => Self::AuthenticationRequired,
             event::Standing::PortError => Self::PortError,
+            event::Standing::IdentityConflict => Self::IdentityConflict,
         }
     }
 }

@@ -224,14 +224,28 @@ fn a_network_is_configured_by_the_controller_it_was_joined_with_or_not_at_all() 
     world.join(network, &[alice]);
     world.run_for(minutes(5));
 
-    assert_eq!(world.standing(network, alice), Some(Standing::RequestingConfiguration));
+    assert_eq!(world.standing(network, alice), Some(Standing::IdentityConflict));
     let told = alarms(&world, alice);
     let offered = world.fingerprint_of(controller);
     let source = IdentitySource::Whois(world.address_of(root));
     assert_eq!(told, [(Expected::Full(Fingerprint([7; 48])), offered, source)]);
 
+    // Another of its networks, which is joined when the alarm was raised already.
+    let other = world.network(controller, Access::Public);
+    world.join(other, &[alice]);
+    world.run_for(minutes(1));
+    assert_eq!(world.standing(other, alice), Some(Standing::IdentityConflict));
+
+    world.pin_as(alice, network.controller(), Fingerprint([8; 48]).into());
+    assert_eq!(world.standing(network, alice), Some(Standing::RequestingConfiguration));
+    world.run_for(secs(15));
+    assert_eq!(world.standing(network, alice), Some(Standing::IdentityConflict));
+
     world.pin(alice, controller);
-    world.run_until(minutes(3), |world| world.are_up(network, &[alice])).unwrap();
+    assert_eq!(world.standing(network, alice), Some(Standing::RequestingConfiguration));
+    for network in [network, other] {
+        world.run_until(secs(15), |world| world.are_up(network, &[alice])).unwrap();
+    }
 }
 
 /// What it configured goes with it, and does not come back from the disk.
@@ -250,7 +264,7 @@ fn a_controller_that_turns_out_an_impostor_configures_nothing_any_more() {
 
     for _ in 0..2 {
         let standing = scene.world.standing(network, alice);
-        assert_eq!(standing, Some(Standing::RequestingConfiguration));
+        assert_eq!(standing, Some(Standing::IdentityConflict));
         scene.world.restart(alice);
         scene.world.run_for(minutes(2));
     }

@@ -331,7 +331,9 @@ class Node:
             port: where packets go: `Tun`, `Tap`, `Descriptor`, or None until `Network.packets` or
                 `Network.attach` says.
             fingerprint: that of the network's controller, in full or in short: nobody else is then
-                taken for it. Without, whoever configures the network first is from then on.
+                taken for it. If somebody else is found there, the network stands at
+                `Standing.IDENTITY_CONFLICT` until the right one is pinned. Without, whoever configures
+                the network first is taken for its controller from then on.
 
         Raises:
             Error: the network is then not joined, or as it was.

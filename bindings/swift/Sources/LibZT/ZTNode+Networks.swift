@@ -6,7 +6,8 @@ extension ZTNode {
     ///
     /// - Parameters:
     ///   - port: where its packets go. ``ZTNetwork/packets(_:)`` and ``ZTNetwork/attach(_:)`` may give it another.
-    ///   - fingerprint: that of the controller, so that nobody else is taken for it.
+    ///   - fingerprint: that of the controller, so that nobody else is taken for it. If somebody else is found there, the
+    ///     network stands at `.identityConflict` until the right one is pinned.
     @discardableResult
     public func join(
         _ network: NetworkId,

@@ -129,6 +129,20 @@ import Testing
         }
     }
 
+    @Test("A network whose controller has another fingerprint stands so until that is taken back")
+    func wrongFingerprint() async throws {
+        try await Lab.run { lab in
+            let node = try await lab.node("alice")
+            let events = await node.events()
+            try await node.join(lab.network, fingerprint: String(repeating: "7", count: 96))
+            for await case .network(let status) in events where status.standing == .identityConflict { break }
+
+            let admitting = await node.events()
+            try await node.unpin(lab.network.controller)
+            for await case .network(let status) in admitting where status.standing == .accessDenied { break }
+        }
+    }
+
     @Test("Memory is bounded as asked for, and given back")
     func memory() async throws {
         try await Lab.run { lab in

@@ -362,6 +362,9 @@ fn log_network(status: &NetworkStatus) {
             log::warn!("network {id}: its users have to log in at {url:?}");
         }
         Standing::PortError => log::warn!("network {id}: it has no interface"),
+        Standing::IdentityConflict => log::warn!(
+            "network {id}: at {controller} is another than is pinned; compare its fingerprint, and pin the right one"
+        ),
     }
 }
 

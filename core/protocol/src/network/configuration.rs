@@ -44,6 +44,8 @@ pub(super) enum Failure {
     AccessDenied,
     /// The user has to log in first, as it says here.
     AuthenticationRequired(Box<Sso>),
+    /// Whoever is at its address is somebody else.
+    IdentityConflict,
 }
 
 impl Network {
@@ -267,6 +269,24 @@ impl Network {
         self.report(ctx);
     }
 
+    /// Takes in that whoever is found at the controller's address is not who should be there. It is
+    /// asked for as before. What a controller has said itself goes before what others say of it.
+    pub(super) fn find_impostor(&mut self, ctx: &mut Ctx<'_>) {
+        if self.config.is_none() && self.failure.is_none() {
+            self.failure = Some(Failure::IdentityConflict);
+            self.report(ctx);
+        }
+    }
+
+    /// Asks at once, if it was an impostor that was found: who should be there may be another by now.
+    pub(super) fn look_again(&mut self, ctx: &mut Ctx<'_>, platform: &str) {
+        if self.failure == Some(Failure::IdentityConflict) {
+            (self.failure, self.attempts) = (None, 0);
+            self.report(ctx);
+            self.request(ctx, platform);
+        }
+    }
+
     /// Takes in that the user has to log in; `rest` is the ERROR after its code.
     pub(super) fn handle_authentication_required(
         &mut self,
@@ -284,7 +304,9 @@ impl Network {
     pub(super) fn login(&self) -> Option<&Sso> {
         match &self.failure {
             Some(Failure::AuthenticationRequired(sso)) => Some(sso),
-            Some(Failure::NotFound | Failure::AccessDenied) | None => None,
+            Some(Failure::NotFound | Failure::AccessDenied | Failure::IdentityConflict) | None => {
+                None
+            }
         }
     }
 
@@ -363,6 +385,7 @@ impl Network {
             (Some(Failure::AccessDenied), _) => Standing::AccessDenied,
             (Some(Failure::NotFound), _) => Standing::NotFound,
             (Some(Failure::AuthenticationRequired(_)), _) => Standing::AuthenticationRequired,
+            (Some(Failure::IdentityConflict), _) => Standing::IdentityConflict,
             (None, None) => Standing::RequestingConfiguration,
             (None, Some(_)) => Standing::Ok,
         }

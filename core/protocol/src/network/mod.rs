@@ -228,6 +228,28 @@ impl Networks {
         }
     }
 
+    /// Takes in that whoever is found at `address` is not who should be there.
+    pub fn find_impostor(&mut self, ctx: &mut Ctx<'_>, address: Address) {
+        for network in self.controlled_by(address) {
+            network.find_impostor(ctx);
+        }
+    }
+
+    /// Takes in that who should be at `address` is another by now, or anybody.
+    pub fn look_again(&mut self, ctx: &mut Ctx<'_>, address: Address) {
+        let platform = self.platform;
+        for network in self.controlled_by(address) {
+            network.look_again(ctx, platform);
+            network.schedule();
+        }
+    }
+
+    /// Returns the networks whose configuration is to come from the controller at `address`.
+    fn controlled_by(&mut self, address: Address) -> impl Iterator<Item = &mut Network> {
+        let controller = move |id: &NetworkId| id.controller() == address && !id.is_ad_hoc();
+        self.joined.iter_mut().filter(move |(id, _)| controller(id)).map(|(_, network)| network)
+    }
+
     /// Subscribes the host to a multicast group. The groups its managed addresses are resolved in,
     /// and on L3 ports those every host is in, need no subscription.
     ///

@@ -197,10 +197,16 @@ impl Control {
             Command::Pin { address, expected } => {
                 if self.peers.pin(ctx, &self.roots, address, expected)? {
                     self.networks.disown(ctx, address);
+                } else {
+                    self.networks.look_again(ctx, address);
                 }
                 Ok(())
             }
-            Command::Unpin(address) => self.peers.unpin(ctx, &self.roots, address),
+            Command::Unpin(address) => {
+                self.peers.unpin(ctx, &self.roots, address)?;
+                self.networks.look_again(ctx, address);
+                Ok(())
+            }
             Command::RequirePinned(required) => {
                 self.peers.require_pinned(ctx, &self.roots, required);
                 Ok(())

@@ -39,6 +39,9 @@ impl Control {
                 self.send(now, packet, transmit, sink)
             } else if let Some(address) = out.whois.pop_front() {
                 if self.knows(now, address) { Ok(()) } else { self.ask_who_is(now, address) }
+            } else if let Some(address) = out.impostors.pop_front() {
+                self.networks.find_impostor(&mut self.shared.ctx(now), address);
+                Ok(())
             } else if let Some(frame) = out.frames.pop_front() {
                 self.send_frame(now, frame.network, frame.as_frame(), transmit)
             } else if let Some(frame) = out.deliveries.pop_front() {

@@ -147,6 +147,8 @@ impl Peers {
         let known = self.identity(address).map(|known| Expected::Full(known.fingerprint()));
         let Some(known) = self.pins.expected(address).or(known) else { return };
         if self.alarms.has_passed(ctx.now, offered.fingerprint()) {
+            // The host knows; a network that was joined since does not.
+            ctx.out.impostors.push_back(address);
             return;
         }
         let is_valid = match source {
@@ -168,6 +170,7 @@ impl Peers {
         offered: Fingerprint,
         source: IdentitySource,
     ) {
+        ctx.out.impostors.push_back(address);
         if self.alarms.pass(ctx.now, offered) {
             log::warn!("another identity than the one known claims to be {address}");
             ctx.out.events.push_back(Event::IdentityConflict { address, known, offered, source });

@@ -78,7 +78,8 @@ public class Node private constructor(private val native: NativeNode, first: Nod
      * Joins a network, or changes the port of one that is joined. Returns once the port is open; the
      * controller's answer follows as [NodeEvent.Network], and [Network.configured] waits for it.
      *
-     * @param fingerprint that of the controller, so that nobody else is taken for it.
+     * @param fingerprint that of the controller, so that nobody else is taken for it. If somebody else is found
+     * there, the network stands at [Standing.IDENTITY_CONFLICT] until the right one is pinned.
      */
     public suspend fun join(
         network: NetworkId,

@@ -76,6 +76,21 @@ class NodeTest {
     }
 
     @Test
+    fun `a network whose controller has another fingerprint stands so until the right one is pinned`() = Lab.run {
+        val node = node(config("alice"))
+        node.join(network, Port.None, fingerprint = "7".repeat(96))
+        withTimeout(PATIENCE_MS) {
+            node.networkStatuses.first { it[network]?.standing == Standing.IDENTITY_CONFLICT }
+        }
+
+        node.unpin(network.controller)
+
+        withTimeout(PATIENCE_MS) {
+            node.networkStatuses.first { it[network]?.standing == Standing.ACCESS_DENIED }
+        }
+    }
+
+    @Test
     fun `what a network means for this machine is told`() = Lab.run {
         val (network, address) = member("alice")
 
