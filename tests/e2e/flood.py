@@ -17,11 +17,13 @@ from jsonlines import Speaker
 FLOODER = Path(__file__).resolve().parents[2] / "target/debug/examples/flood"
 PER_SECOND = 10_000
 ROUNDS, ROUND_SECONDS = 4, 2
+TRIES = 6
+"""How many rounds are made until there are that many of floods."""
 BETWEEN_SECONDS = 0.5
 KEPT = 0.8
 """What must be left of the rate, in the best of the rounds: the machine has other things to do as well."""
 SLOWEST = 1.1
-"""How much longer than asked a flood may take."""
+"""How much longer than asked a flood may take to be one: rounds of others do not count."""
 REACHED = 0.5
 """Which part of the flood must reach the node, for it to show anything."""
 
@@ -44,7 +46,7 @@ def flooded(world: World, node: Node) -> str:
     """Measures the flow from the member to the gateway without and with a flood of `node`, in turn."""
     identity = (node.home / "identity.public").read_text().strip()
     flooder = world.speaker("flooder", world.internet.hosts["server"], str(FLOODER), identity, f"{node.host.ip}:{PORT}",
-                            str(PER_SECOND), str(ROUND_SECONDS), str(ROUNDS))
+                            str(PER_SECOND), str(ROUND_SECONDS), str(TRIES))
     flooder.wait("ready", 120)
     drain = world.program(world.gateway.host, "drain", GATEWAY, str(SERVER_PORT))
     drain.wait("listening", 5)
@@ -52,15 +54,20 @@ def flooded(world: World, node: Node) -> str:
     before = refused(node)
 
     quiet, kept = [], []
-    for _ in range(ROUNDS):
+    for tried in range(1, TRIES + 1):
         time.sleep(BETWEEN_SECONDS)
-        quiet.append(rate(drain))
+        without = rate(drain)
         since = flooder.mark()
         flooder.tell(do="flood")
-        kept.append(rate(drain) / quiet[-1])
-        said = flooder.wait("flooded", ROUND_SECONDS, since=since)
-        assert said["seconds"] < SLOWEST * ROUND_SECONDS, f"that was no flood: {said}"
-    reached = (refused(node) - before) / (PER_SECOND * ROUND_SECONDS * ROUNDS)
+        beside = rate(drain)
+        said = flooder.wait("flooded", 10 * ROUND_SECONDS, since=since)
+        if said["seconds"] < SLOWEST * ROUND_SECONDS:
+            quiet.append(without)
+            kept.append(beside / without)
+        if len(kept) == ROUNDS:
+            break
+    assert len(kept) == ROUNDS, f"only {len(kept)} of {TRIES} were floods; the last: {said}"
+    reached = (refused(node) - before) / (PER_SECOND * ROUND_SECONDS * tried)
     assert reached > REACHED, f"{reached:.0%} of the flood reached the node, which shows nothing"
     left = ", ".join(f"{part:.0%} of {rate * 8 / 1e9:.1f} Gbit/s" for part, rate in zip(kept, quiet))
     assert max(kept) >= KEPT, f"left are {left}"

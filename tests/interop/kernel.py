@@ -15,6 +15,7 @@ Told by `agent.obey`
 """
 from __future__ import annotations
 
+import errno
 import os
 import random
 import select
@@ -28,6 +29,7 @@ from agent import in_background, is_ipv6, obey, repeat, say
 
 CHUNK = 65536
 PING_EVERY = 0.01
+BETWEEN_TRIES = 0.1
 EVERY_ETHERTYPE = 3
 FRAME_BYTES_SAID = 512
 
@@ -63,11 +65,17 @@ class Kernel:
         say("exchanged", ip=ip, bytes=same, why=why, seconds=round(time.monotonic() - started, 3))
 
     def connect(self, ip: str, port: int, within: float) -> None:
-        try:
-            socket.create_connection((ip, port), timeout=within).close()
-            ok = True
-        except OSError:
-            ok = False
+        """Tries again if the kernel gives up first, which it does after asking for an Ethernet address for 3 s."""
+        deadline = time.monotonic() + within
+        ok = False
+        while not ok and (left := deadline - time.monotonic()) > 0:
+            try:
+                socket.create_connection((ip, port), timeout=left).close()
+                ok = True
+            except OSError as error:
+                if error.errno != errno.EHOSTUNREACH:
+                    break
+                time.sleep(BETWEEN_TRIES)
         say("connected", ip=ip, port=port, ok=ok)
 
     def receive(self, ip: str, port: int, group: Optional[str] = None, answers_to: Optional[int] = None) -> None:

@@ -1,14 +1,17 @@
 """Members find each other's Ethernet addresses: by ARP, by neighbour discovery, or from the IPv6 address alone."""
 from __future__ import annotations
 
+import time
 from collections import Counter
 
 from network import IPV6_POOL, PrivateNetwork
 from rules import ARP, IPV6
-from world import Event, Peer, World
+from world import Event, Peer, Watch, World
 
 ASKED_SECONDS = 20.0
 UNANSWERED_SECONDS = 1.5
+SEEN_SECONDS = 5.0
+"""A connection may be there before whoever watches has said how it came about."""
 ICMPV6, SOLICITATION, ADVERTISEMENT = 58, 135, 136
 
 
@@ -30,20 +33,27 @@ def arp_and_neighbour_discovery(world: World) -> str:
     # Each pair meets for the first time, so who begins has to ask, and who answers too, by IPv6.
     for asker, asked in ((ours, one), (two, ours), (by_ethernet, two)):
         resolve(network, asker, asked)
-    asked_by_us = Counter(filter(None, map(question_or_answer, watch.seen(lambda _: True))))
+    asked_by_us = passed(watch, 0, "question sent", "answer received")
     since = watch.mark()
     resolve(network, one, by_ethernet)
-    asked_by_it = Counter(filter(None, map(question_or_answer, watch.seen(lambda _: True, since))))
-
-    for kind in ("ARP", "ND"):
-        assert asked_by_us[f"{kind} question sent"] and asked_by_us[f"{kind} answer received"], asked_by_us
-        assert asked_by_it[f"{kind} question received"] and asked_by_it[f"{kind} answer sent"], asked_by_it
+    asked_by_it = passed(watch, since, "question received", "answer sent")
     return f"we begin: {listed(asked_by_us)}; the reference begins: {listed(asked_by_it)}"
 
 
 def resolve(network: PrivateNetwork, asker: Peer, asked: Peer) -> None:
     for ip in (asked.ip(network.id), asked.ip6(network.id)):
         assert asker.reaches(ip, within=ASKED_SECONDS), f"{asker.host.name} does not reach {ip}"
+
+
+def passed(watch: Watch, since: int, *expected: str) -> Counter[str]:
+    """What about neighbours has passed, once all that is expected has, by either IP version."""
+    deadline = time.monotonic() + SEEN_SECONDS
+    while True:
+        counts = Counter(filter(None, map(question_or_answer, watch.seen(lambda _: True, since))))
+        if all(counts[f"{kind} {what}"] for kind in ("ARP", "ND") for what in expected):
+            return counts
+        assert time.monotonic() < deadline, f"not {expected} by both, but {counts}"
+        time.sleep(0.05)
 
 
 def question_or_answer(frame: Event) -> str:

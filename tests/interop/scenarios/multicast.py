@@ -10,8 +10,8 @@ from world import Peer, Reference, World
 
 MDNS_PORT = 5353
 MDNS_GROUPS = ("224.0.0.251", "ff02::fb")
-ANNOUNCED_SECONDS = 6.0
-"""Ours looks every 5 s at what its kernel listens to."""
+ANNOUNCED_SECONDS = 8.0
+"""Ours looks every 5 s at what its kernel listens to, and every tick of the reference takes as long."""
 HEARD_SECONDS = 10.0
 TIMES = 10
 EVERY_SECONDS = 0.2
