@@ -124,7 +124,10 @@ pub(crate) const PACKET_BATCHES_MAX: usize = 64;
 pub(crate) const BATCH_PACKETS_MAX: usize = 64;
 
 /// Batches without packets whose memory is kept for later ones, per network; further ones are freed.
-pub(crate) const SPARE_BATCHES_MAX: usize = 8;
+///
+/// A millisecond's work of the node, 1.5 MB at 1400 bytes a packet, and what a processor's own cache
+/// holds. It is given back when the host asks for memory.
+pub(crate) const SPARE_BATCHES_MAX: usize = 16;
 
 /// Requests of handles that wait for the driver; more make the asking task wait.
 pub(crate) const REQUESTS_MAX: usize = 64;
