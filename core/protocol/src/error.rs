@@ -146,7 +146,7 @@ rejections! {
     Stale = "stale", "what is held is as new or newer";
     /// The request is one this node does not serve.
     NotServed = "not_served", "this node does not serve such requests";
-    /// A bounded table or queue is full.
+    /// A bounded table or queue is full, or the memory budget is used up.
     Full = "full", "a bounded table or queue is full";
     /// The driver has no room for more datagrams.
     TransmitFull = "transmit_full", "the driver has no room for more datagrams";

@@ -85,8 +85,8 @@ const _: () = assert!(REASSEMBLY_BYTES_MAX <= 1024 * 1024);
 /// What of a memory budget is kept free, in bytes: more than one packet can add to the tables before
 /// something else is given back.
 ///
-/// Most of all that is a configuration, which takes at most twice its longest dictionary once it is
-/// read, and what reassembly can pin.
+/// The most that can be are a configuration, which takes at most twice its longest dictionary once it
+/// is read, and all that reassembly can pin.
 pub const MEMORY_RESERVE: usize = 3 * 512 * 1024;
 
 /// The smallest memory budget, in bytes. A smaller one counts as this.

@@ -86,3 +86,41 @@ pub(crate) const fn of_list<T>(list: &Vec<T>) -> usize {
 pub(crate) fn of_queue<T>(queue: &VecDeque<T>) -> usize {
     queue.capacity() * size_of::<T>()
 }
+
+#[cfg(test)]
+mod tests {
+    use foldhash::fast::FixedState;
+
+    use super::*;
+
+    type Map = HashMap<u64, u64, FixedState>;
+
+    #[test]
+    fn an_empty_table_takes_nothing_and_trees_take_a_node_each_at_least() {
+        assert_eq!(of_tree(&BTreeMap::<u64, u64>::new()), 0);
+        assert_eq!(of_map(&Map::default()), 0);
+        let one = of_tree(&BTreeMap::from([(1_u64, 1_u64)]));
+        assert_eq!(one, 11 * 16 + TREE_NODE_BESIDES);
+        assert_eq!(of_trees::<u64, u64>(5, 5), 5 * one);
+        assert_eq!(of_trees::<u64, u64>(1, 700), 100 * one);
+    }
+
+    #[test]
+    fn a_hash_table_is_counted_with_the_room_it_keeps() {
+        let mut map: Map = (0..1_000).map(|n| (n, n)).collect();
+        let grown = of_map(&map);
+        assert!(grown >= 1_000 * 17);
+
+        map.retain(|&n, _| n < 10);
+        assert!(of_map(&map) > grown / 2);
+        map.shrink_to_fit();
+        assert_eq!(of_map(&map), 16 * 17);
+    }
+
+    #[test]
+    fn the_total_is_of_all_that_is_counted() {
+        let part = MemoryUse { budget: Some(99), peers: 1, networks: 20, ..MemoryUse::default() };
+        let all = MemoryUse { packets: 300, replays: 4_000, controller: 50_000, ..part };
+        assert_eq!(all.total(), 54_321);
+    }
+}

@@ -395,4 +395,24 @@ mod tests {
             let _ = open(&keys(), &mut packet);
         }
     }
+
+    #[test]
+    fn so_many_keys_are_kept_expanded_and_no_more() {
+        let expansions = Expansions::within(2 * size_of::<Expanded>());
+        let make = || PeerKeys::counted(PeerKey::from_bytes(KEY), &expansions);
+        let peers = [make(), make(), make()];
+        for keys in &peers {
+            for nonce in 0..100 {
+                let mut packet = echo(nonce, Cipher::AesGmacSiv);
+                seal(keys, &mut packet, ArrayVec::new()).unwrap();
+                assert_eq!(open(keys, &mut packet), Ok(()));
+            }
+        }
+
+        assert_eq!(peers.each_ref().map(PeerKeys::is_expanded), [true, true, false]);
+        assert_eq!(expansions.footprint(), 2 * size_of::<Expanded>());
+        assert!(!peers[0].folded().is_expanded());
+        drop(peers);
+        assert_eq!(expansions.footprint(), 0);
+    }
 }

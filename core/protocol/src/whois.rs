@@ -261,4 +261,17 @@ mod tests {
         assert_eq!(displaced, 1);
         assert_eq!(whois.arrived(SIGNER).len(), WAITING_PACKETS_MAX);
     }
+
+    #[test]
+    fn nothing_further_waits_while_memory_is_short() {
+        let mut whois = Whois::new();
+        assert!(!whois.hold_incoming(Instant::ZERO, false, credentials(1)));
+        let before = whois.footprint();
+
+        assert!(whois.hold_incoming(Instant::ZERO, true, credentials(2)));
+        assert_eq!(whois.footprint(), before);
+        assert_eq!(whois.arrived(SIGNER).len(), 1);
+        assert!(whois.hold_incoming(Instant::ZERO, true, credentials(3)));
+        assert!(whois.arrived(SIGNER).is_empty());
+    }
 }

@@ -296,7 +296,6 @@ fn ip_packet(source: IpAddr, destination: IpAddr) -> Vec<u8> {
 /// Checks that what a node says it takes is true to within a quarter.
 fn assert_true(account: MemoryUse, held: usize, what: &str) {
     let total = account.total();
-    println!("{what}: {total} bytes by its account, {held} by the allocator's; {account:?}");
     assert!(4 * total.abs_diff(held) <= held, "{what}: {total} instead of {held}, {account:?}");
 }
 

@@ -284,6 +284,20 @@ mod tests {
     }
 
     #[test]
+    fn while_memory_is_short_a_bridge_has_no_more_devices_than_before() {
+        let mut stations = Stations::default();
+        for n in 0..3 {
+            stations.learn(at(n), false, mac(n as usize), bridge(0));
+        }
+
+        assert_eq!(stations.learn(at(3), true, mac(1), bridge(0)), None, "it is known");
+        assert_eq!(stations.learn(at(4), true, mac(9), bridge(0)), Some(mac(0)));
+        assert_eq!(stations.learn(at(5), true, mac(10), bridge(1)), None);
+        assert_eq!(stations.learn(at(6), true, mac(11), bridge(1)), Some(mac(10)));
+        assert_eq!((stations.count(bridge(0)), stations.count(bridge(1))), (3, 1));
+    }
+
+    #[test]
     fn a_device_that_is_not_heard_is_forgotten() {
         let mut stations = Stations::default();
         stations.learn(at(0), false, mac(1), bridge(0));

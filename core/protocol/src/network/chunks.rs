@@ -210,6 +210,19 @@ mod tests {
     }
 
     #[test]
+    fn what_nothing_is_added_to_any_more_is_given_up() {
+        let mut reassembly = Reassembly::default();
+        insert(&mut reassembly, 1, &chunk(5, 100_000, 0, b"ab")).unwrap();
+        let minute = Duration::from_secs(60);
+
+        reassembly.give_back(Instant::from_millis(59_999), minute);
+        assert!(reassembly.footprint() >= 100_000);
+        reassembly.give_back(Instant::from_millis(60_000), minute);
+        assert_eq!(reassembly.footprint(), 0);
+        assert_eq!(reassembly.slots[0].uses, 1, "slots take turns as before");
+    }
+
+    #[test]
     fn a_configuration_in_too_many_pieces_is_given_up() {
         let mut reassembly = Reassembly::default();
         for id in 0..CONFIG_CHUNKS_MAX {

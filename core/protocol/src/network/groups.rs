@@ -449,9 +449,27 @@ mod tests {
         assert!(groups.like(at(0), group(1), member(2)).is_ok());
     }
 
+    #[test]
+    fn whoever_is_in_many_groups_gives_back_first() {
+        let mut groups = Groups::default();
+        for n in 0..500 {
+            groups.like(at(0), group(n), member(1)).unwrap();
+        }
+        groups.like(at(0), group(600), member(2)).unwrap();
+        let before = groups.footprint();
+
+        groups.thin_out(32);
+
+        assert_eq!((groups.likes_by(member(1)), groups.likes_by(member(2))), (32, 1));
+        assert!(groups.footprint() < before / 10);
+        groups.like(at(300), group(600), member(2)).unwrap();
+        groups.forget_stale(at(400), Duration::from_secs(300));
+        assert_eq!((groups.likes_by(member(1)), groups.likes_by(member(2))), (0, 1));
+    }
+
     proptest! {
         #[test]
-        fn the_books_balance(steps in proptest::collection::vec((0_u8..4, 0_u32..3, 0_u64..3, 0_u64..300), 0..80)) {
+        fn the_books_balance(steps in proptest::collection::vec((0_u8..6, 0_u32..3, 0_u64..3, 0_u64..300), 0..80)) {
             let mut groups = Groups::default();
             let mut now = at(0);
             for (step, g, m, pause) in steps {
@@ -460,9 +478,13 @@ mod tests {
                     0 => drop(groups.like(now, group(g), member(m))),
                     1 => groups.unlike(group(g), member(m)),
                     2 => drop(groups.gather_due(now, group(g), 1)),
+                    3 => groups.hold(Pending { group: group(g), ..pending(now, 2) }),
+                    4 => groups.thin_out(1),
                     _ => groups.sweep(now),
                 }
                 prop_assert_eq!(groups.likes.len(), groups.likes_of.values().sum::<usize>());
+                let waiting: usize = groups.pending.iter().map(Pending::footprint).sum();
+                prop_assert_eq!(groups.pending_bytes, waiting);
             }
         }
     }

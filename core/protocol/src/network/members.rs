@@ -173,7 +173,7 @@ impl Members {
 
     /// Returns what they take, in bytes.
     pub(super) fn footprint(&self) -> usize {
-        memory::of_tree(&self.records) + memory::of_list(&self.forgotten) + self.held
+        memory::of_tree(&self.records) + self.held
     }
 
     /// Forgets members not heard for so long, until so many bytes are given back: those who are not
@@ -191,6 +191,12 @@ impl Members {
             }
             self.forget(address);
         }
+    }
+
+    /// Returns what all members hold, in bytes, as it was counted.
+    #[cfg(test)]
+    pub(super) const fn held(&self) -> usize {
+        self.held
     }
 
     fn forget(&mut self, address: Address) {
@@ -408,7 +414,7 @@ impl Member {
     }
 
     /// Returns what it holds, in bytes, with what the data plane shares.
-    fn footprint(&self) -> usize {
+    pub(super) fn footprint(&self) -> usize {
         let capabilities = self.capabilities.values().map(Capability::footprint);
         let ownerships = self.ownerships.values().map(Ownership::footprint);
         let holdings = self.holdings.as_ref().map_or(0, |holdings| {

@@ -83,7 +83,7 @@ impl Networks {
         for network in self.joined.values_mut() {
             let before = network.members.footprint();
             network.members.give_back(ctx.now, SILENT, surplus);
-            surplus = surplus.saturating_sub(before - network.members.footprint());
+            surplus = surplus.saturating_sub(before.saturating_sub(network.members.footprint()));
             network.conceal_forgotten(ctx);
             network.forget_stations(ctx, STATION_SILENT);
         }

@@ -143,4 +143,18 @@ mod tests {
             }
         }
     }
+
+    #[test]
+    fn what_has_lapsed_takes_no_room_and_what_has_not_stays() {
+        let mut allowances = Allowances::new(ALLOWANCES_MAX);
+        let start = Instant::ZERO + 10 * ALLOWANCE_PERIOD;
+        allowances.earn(remote(1), 100);
+        assert!(allowances.spend(start, remote(1), 100));
+
+        allowances.lapse(start + ALLOWANCE_PERIOD);
+        assert!(allowances.spend(start + ALLOWANCE_PERIOD, remote(1), 200));
+        assert!(!allowances.spend(start + ALLOWANCE_PERIOD, remote(1), 1));
+        allowances.lapse(start + 3 * ALLOWANCE_PERIOD);
+        assert_eq!(allowances.footprint(), 0);
+    }
 }

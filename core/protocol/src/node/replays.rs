@@ -33,6 +33,8 @@ struct Window {
     turned: Instant,
     current: PacketIds,
     previous: PacketIds,
+    /// What both take, in bytes.
+    held: usize,
 }
 
 /// A set of packet IDs that takes little room for the few that an idle peer sends.
@@ -60,19 +62,22 @@ impl Replays {
         let share = self.total_max / 2 / self.senders.len().max(1);
         let max = share.clamp(REPLAY_PACKETS_MIN, REPLAY_PACKETS_MAX);
         if let Some(window) = self.senders.get_mut(&from) {
-            let before = window.footprint();
-            window.turn(now, max);
+            let has_turned = window.turn(now, max);
+            let room = window.current.room();
             let is_first = !window.previous.contains(packet_id)
                 && window.current.insert(packet_id, &self.hasher);
-            self.held = self.held - before + window.footprint();
+            if has_turned || window.current.room() != room {
+                self.held -= window.held;
+                self.held += window.weigh();
+            }
             return is_first;
         }
 
         self.sweep(now);
         let mut window =
-            Window { turned: now, current: PacketIds::new(), previous: PacketIds::new() };
+            Window { turned: now, current: PacketIds::new(), previous: PacketIds::new(), held: 0 };
         window.current.insert(packet_id, &self.hasher);
-        self.held += window.footprint();
+        self.held += window.weigh();
         self.senders.insert(from, window);
         true
     }
@@ -86,14 +91,12 @@ impl Replays {
     pub(super) fn lapse(&mut self, now: Instant) {
         self.senders.retain(|_, window| now.since(window.turned) < 2 * REPLAY_PERIOD);
         for window in self.senders.values_mut() {
-            if now.since(window.turned) >= REPLAY_PERIOD {
-                window.turn(now, usize::MAX);
-            }
+            window.turn(now, usize::MAX);
             window.current.shrink();
             window.previous.shrink();
         }
         self.senders.shrink_to_fit();
-        self.held = self.senders.values().map(Window::footprint).sum();
+        self.held = self.senders.values_mut().map(Window::weigh).sum();
     }
 
     /// Forgets senders of whom nothing is left in the window.
@@ -101,21 +104,23 @@ impl Replays {
         if now.since(self.swept) >= REPLAY_PERIOD {
             self.swept = now;
             self.senders.retain(|_, window| now.since(window.turned) < 2 * REPLAY_PERIOD);
-            self.held = self.senders.values().map(Window::footprint).sum();
+            self.held = self.senders.values().map(|window| window.held).sum();
         }
     }
 }
 
 impl Window {
-    fn footprint(&self) -> usize {
-        self.current.footprint() + self.previous.footprint()
+    /// Returns what both generations take, in bytes, and notes it.
+    fn weigh(&mut self) -> usize {
+        self.held = self.current.footprint() + self.previous.footprint();
+        self.held
     }
 
-    /// Forgets the older generation when the younger has had its time.
-    fn turn(&mut self, now: Instant, max: usize) {
+    /// Forgets the older generation when the younger has had its time; returns whether it has.
+    fn turn(&mut self, now: Instant, max: usize) -> bool {
         let age = now.since(self.turned);
         if age < REPLAY_PERIOD && self.current.len() < max {
-            return;
+            return false;
         }
         core::mem::swap(&mut self.current, &mut self.previous);
         if age >= REPLAY_PERIOD {
@@ -128,6 +133,7 @@ impl Window {
             self.previous = PacketIds::new();
         }
         self.turned = now;
+        true
     }
 }
 
@@ -173,6 +179,14 @@ impl PacketIds {
         match self {
             Self::Few(ids) => ids.shrink_to_fit(),
             Self::Many(ids) => ids.shrink_to_fit(),
+        }
+    }
+
+    /// Returns how many there is room for.
+    fn room(&self) -> usize {
+        match self {
+            Self::Few(ids) => ids.capacity(),
+            Self::Many(ids) => ids.capacity(),
         }
     }
 
@@ -258,5 +272,33 @@ mod tests {
         assert!(held <= REPLAY_TOTAL_MAX + REPLAY_TOTAL_MAX / 2, "{held}");
         replays.is_first(at(0) + 3 * REPLAY_PERIOD, Address::from_u64(9_999), 1);
         assert_eq!(replays.senders.len(), 1);
+    }
+
+    #[test]
+    fn what_counts_is_remembered_whatever_is_given_back() {
+        let mut replays = Replays::new(1, REPLAY_TOTAL_MAX);
+        for id in 0..5_000 {
+            replays.is_first(at(0), ALICE, id);
+        }
+        replays.is_first(at(0) + REPLAY_PERIOD, BOB, 1);
+
+        let before = replays.footprint();
+        replays.lapse(at(0) + REPLAY_PERIOD);
+        assert!((0..5_000).all(|id| !replays.is_first(at(0) + REPLAY_PERIOD, ALICE, id)));
+        replays.lapse(at(0) + 2 * REPLAY_PERIOD);
+        assert!(!replays.is_first(at(0) + 2 * REPLAY_PERIOD, BOB, 1));
+        assert!(replays.footprint() < before / 10, "{}", replays.footprint());
+    }
+
+    #[test]
+    fn what_the_senders_take_is_known_whatever_they_send() {
+        let mut replays = Replays::new(1, 10_000);
+        for step in 0..50_000_u64 {
+            let from = Address::from_u64(1 + step % 7 * (step % 11));
+            replays.is_first(at(step * 20), from, step / 2);
+        }
+
+        let held: usize = replays.senders.values_mut().map(Window::weigh).sum();
+        assert_eq!(replays.held, held);
     }
 }

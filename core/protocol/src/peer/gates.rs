@@ -212,6 +212,8 @@ impl PushGate {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn at(millis: u64) -> Instant {
@@ -280,6 +282,29 @@ mod tests {
         let later = (0..100).filter(|_| budget.spend(at(61_000))).count();
 
         assert_eq!((at_once, later), (8, 4));
+    }
+
+    proptest! {
+        /// Whoever may pass is the same whether what has lapsed is given back in between or not.
+        #[test]
+        fn giving_back_what_has_lapsed_lets_nobody_pass(
+            steps in proptest::collection::vec((0_u64..300, 0_u8..4, any::<bool>()), 0..60),
+        ) {
+            let period = Duration::from_millis(250);
+            let (mut gate, mut tidy) = (Gate::new(period, 3), Gate::new(period, 3));
+            let full = Budget::new(8, 2);
+            let (mut budgets, mut tidy_budgets) = (Budgets::new(full, 3), Budgets::new(full, 3));
+            let mut now = at(10_000);
+            for (pause, key, lapses) in steps {
+                now = now + Duration::from_millis(pause);
+                if lapses {
+                    tidy.lapse(now);
+                    tidy_budgets.lapse(now);
+                }
+                prop_assert_eq!(gate.pass(now, key), tidy.pass(now, key));
+                prop_assert_eq!(budgets.spend(now, key), tidy_budgets.spend(now, key));
+            }
+        }
     }
 
     /// The burst of push_direct_paths.json: ten pushes a second apart, then one after 31 s.

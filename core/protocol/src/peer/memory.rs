@@ -123,6 +123,7 @@ impl Peers {
                 break;
             }
             self.forget(ctx, address);
+            // It is saved, and found again by asking a root.
             self.acquaintances.remove(address);
         }
         ctx.tables.shrink_peers();

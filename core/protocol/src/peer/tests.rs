@@ -1,5 +1,8 @@
 //! Stories of one node's peers, with the rest of the world played by the test.
 
+mod hello;
+mod memory;
+
 use std::collections::BTreeMap;
 
 use hex_literal::hex;
@@ -10,7 +13,7 @@ use crate::endpoint::SocketId;
 use crate::event::StoreKey;
 use crate::fastpath::tables::Tables;
 use crate::identity::SecretIdentity;
-use crate::limits::{GREETED_AT_START_MAX, SILENT_PEERS_MAX};
+use crate::limits::{GREETED_AT_START_MAX, PATHS_PER_PEER_FULL, SILENT_PEERS_MAX};
 use crate::outbox::{Outbox, Outgoing, Route, Seal};
 use crate::rng::Rng;
 use crate::time::UnixMillis;
@@ -62,6 +65,7 @@ struct Host {
     peers: Peers,
     roots: Roots,
     surface: Surface,
+    is_full: bool,
     /// Who answers HELLO and ECHO, and the round trip it makes believe.
     answering: BTreeMap<Address, u64>,
     /// Where they see this node.
@@ -109,6 +113,7 @@ impl Host {
             peers: Peers::default(),
             roots,
             surface: Surface::new(),
+            is_full: false,
             answering: BTreeMap::new(),
             seen_at: "5.2.0.1:9993",
             sent: Vec::new(),
@@ -126,7 +131,7 @@ impl Host {
             unix: UnixMillis(START + self.now.as_micros() / 1_000),
             rng: &mut self.rng,
             me: &self.me,
-            is_full: false,
+            is_full: self.is_full,
             tables: &mut self.tables,
             out: &mut self.out,
         };
@@ -457,47 +462,6 @@ fn a_new_source_address_is_asked_for_an_answer_once_a_second() {
     let hello = |time| (time, BOB, Verb::Hello, "5.9.0.1:1".to_owned());
     assert_eq!(host.sent, [hello(0), hello(1_000)]);
     assert_eq!(host.tables.peer(BOB).unwrap().path, Some(path(BOB_AT)));
-}
-
-/// hello.json: the first OK to a stranger is sealed for one of unknown version, later ones for
-/// what it announced.
-#[test]
-fn a_stranger_becomes_a_peer_by_its_hello() {
-    let vectors = vectors::load("hello.json");
-    let [first, second] =
-        ["protocol version 12", "second HELLO from a sender known as protocol 12"]
-            .map(|name| vectors::bytes(&vectors::case(&vectors, name)["wire"]));
-    let mut host = Host::root();
-    let mut hear = |mut packet: Vec<u8>| {
-        let mut ctx = Ctx {
-            now: host.now,
-            unix: UnixMillis(START),
-            rng: &mut host.rng,
-            me: &host.me,
-            is_full: false,
-            tables: &mut host.tables,
-            out: &mut host.out,
-        };
-        let path = path("5.2.0.1:9993");
-        let (roots, surface) = (&host.roots, &mut host.surface);
-        let outcome = host.peers.handle_hello(&mut ctx, roots, surface, path, &mut packet);
-        (outcome, core::mem::take(&mut host.out.packets))
-    };
-    let verbs = |sent: &[Outgoing]| sent.iter().map(|packet| packet.verb).collect::<Vec<_>>();
-
-    let (outcome, mut answers) = hear(first);
-    assert_eq!(outcome, Ok(()));
-    let answers = answers.make_contiguous();
-    assert_eq!(verbs(answers), [Verb::Ok, Verb::Hello]);
-    assert!(matches!(answers[0].seal, Seal::Newcomer(_)));
-    let expected = vectors::case(&vectors, "protocol version 12")["replies"][0]["decoded"].clone();
-    assert_eq!(answers[0].body, vectors::bytes(&expected["payload"]));
-
-    // It bears the same time as the first, so it is answered and nothing more.
-    let (outcome, answers) = hear(second);
-    assert_eq!(outcome, Err(Rejected::Stale));
-    assert_eq!(answers[0].seal, Seal::Peer);
-    assert!(host.tables.peer(Address::from(hex!("9cf5fc3d2f"))).unwrap().takes_aes);
 }
 
 /// A HELLO that may be a repetition is answered and its path asked to be confirmed, but neither

@@ -3,6 +3,7 @@
 mod bridges;
 mod configuration;
 mod credentials;
+mod memory;
 mod multicasts;
 mod next_hops;
 mod rules;
@@ -67,6 +68,7 @@ struct Host {
     out: Outbox,
     networks: Networks,
     packets: u64,
+    is_full: bool,
 }
 
 struct Known(BTreeMap<Address, Identity>);
@@ -94,6 +96,7 @@ impl Host {
             out: Outbox::default(),
             networks: Networks::new("linux/x86_64"),
             packets: 0,
+            is_full: false,
         }
     }
 
@@ -135,7 +138,7 @@ impl Host {
             unix: UNIX + self.now.since(secs(0)),
             rng: &mut self.rng,
             me: &self.me,
-            is_full: false,
+            is_full: self.is_full,
             tables: &mut self.tables,
             out: &mut self.out,
         };
