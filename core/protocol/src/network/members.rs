@@ -158,17 +158,38 @@ impl Members {
         ctx: &Ctx<'_>,
         address: Address,
     ) -> Result<&mut Member, Rejected> {
-        let is_new = !self.records.contains_key(&address);
-        if is_new && ctx.is_full {
+        if ctx.is_full && !self.records.contains_key(&address) {
             return Err(Rejected::Full);
         }
-        if is_new && self.records.len() >= MEMBERS_MAX {
+        self.record_among(ctx.now, address, MEMBERS_MAX)
+    }
+
+    /// As [`record`](Self::record), for somebody to be barred: while memory is short, another makes
+    /// room. Who fills the memory of others shall not keep a revocation from them.
+    fn record_of_barred(
+        &mut self,
+        ctx: &Ctx<'_>,
+        address: Address,
+    ) -> Result<&mut Member, Rejected> {
+        let most = if ctx.is_full { self.records.len().clamp(1, MEMBERS_MAX) } else { MEMBERS_MAX };
+        self.record_among(ctx.now, address, most)
+    }
+
+    /// Returns the record of the member at `address`. If there is none it is made, and if there are
+    /// `most` already, it takes the place of whoever was not heard for longest.
+    fn record_among(
+        &mut self,
+        now: Instant,
+        address: Address,
+        most: usize,
+    ) -> Result<&mut Member, Rejected> {
+        if !self.records.contains_key(&address) && self.records.len() >= most {
             let forgettable = self.records.iter().filter(|(_, member)| !member.is_barred());
             let oldest = forgettable.min_by_key(|(_, member)| member.heard);
             let oldest = *oldest.ok_or(Rejected::Full)?.0;
             self.forget(oldest);
         }
-        Ok(self.records.entry(address).or_insert_with(|| Member::new(ctx.now)))
+        Ok(self.records.entry(address).or_insert_with(|| Member::new(now)))
     }
 
     /// Returns what they take, in bytes.
@@ -310,7 +331,7 @@ impl Members {
         if let Err(error) = revocation.verify(directory) {
             return error.into();
         }
-        match self.record(ctx, target) {
+        match self.record_of_barred(ctx, target) {
             Ok(_) => {
                 self.change(target, |member| member.bar(kind, credential_id, threshold));
                 Outcome::New

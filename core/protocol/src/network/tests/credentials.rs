@@ -46,6 +46,28 @@ fn certificates_and_revocations_never_go_back() {
     assert!(!host.view().admits(b.address()), "the earlier revocation lifted the later one");
 }
 
+/// Whoever fills a member's memory could otherwise have it admit who was barred meanwhile.
+#[test]
+fn a_revocation_counts_although_memory_is_short() {
+    let mut host = Host::on_private();
+    let (controller, b, c) = (host.controller.address(), *host.b.public(), *host.c.public());
+    host.show_certificate(&c, UNIX);
+
+    host.is_full = true;
+    host.now = secs(2);
+    host.revoke(controller, b.address(), UNIX.0);
+    host.is_full = false;
+    host.now = secs(4);
+    let memberships = vec![host.certificate(&b, UNIX)];
+    host.show(b.address(), &ShownCredentials { memberships, ..ShownCredentials::default() });
+
+    assert!(!host.view().admits(b.address()));
+    assert!(!host.view().admits(c.address()), "who was there has made room");
+    host.now = secs(6);
+    host.show_certificate(&c, UNIX);
+    assert!(host.view().admits(c.address()), "and comes back");
+}
+
 #[test]
 fn a_revocation_is_passed_on_once_and_not_to_where_it_came_from() {
     let mut host = Host::on_private();
