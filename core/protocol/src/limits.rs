@@ -532,6 +532,10 @@ pub const NEIGHBOR_WAITING_BYTES_MAX: usize = 256 * 1024;
 pub const NEIGHBOR_ASK_DELAYS: [Duration; 3] =
     [Duration::from_millis(250), Duration::from_millis(500), Duration::from_millis(1_250)];
 
+/// How many questions for next hops are repeated to a member that asks for our certificate, for it may
+/// have refused them. Others are asked again in their time.
+pub const NEIGHBORS_ASKED_ANEW_MAX: usize = 8;
+
 /// How often a next hop is asked for that has not answered the first few questions, or itself, to
 /// refresh what is known of it (spec 03 §10.2).
 pub const NEIGHBOR_ASK_PERIOD: Duration = Duration::from_secs(2);

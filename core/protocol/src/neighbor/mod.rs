@@ -194,6 +194,13 @@ impl Neighbors {
         memory::of_tree(&self.hops) + self.waiting_bytes
     }
 
+    /// Returns the next hops that packets wait for.
+    pub fn wanted(&self) -> impl Iterator<Item = IpAddr> + '_ {
+        let is_wanted =
+            |hop: &Hop| matches!(&hop.state, State::Wanted { waiting, .. } if !waiting.is_empty());
+        self.hops.iter().filter(move |(_, hop)| is_wanted(hop)).map(|(&ip, _)| ip)
+    }
+
     /// Forgets everything, waiting packets included.
     pub fn clear(&mut self) {
         *self = Self::default();

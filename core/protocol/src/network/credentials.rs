@@ -182,7 +182,8 @@ impl Network {
         }
     }
 
-    /// Shows our credentials to `to`, which asks for them, unless it did so just before.
+    /// Shows our credentials to `to`, which asks for them, unless it did so just before, and repeats
+    /// behind them what it was asked in vain.
     pub(super) fn push_on_demand(&mut self, ctx: &mut Ctx<'_>, to: Address) {
         let certified = self.config.as_ref().is_some_and(|config| config.membership.is_some());
         let may = self.members.get(to).is_none_or(|member| member.may_demand(ctx.now));
@@ -191,6 +192,7 @@ impl Network {
             if let Ok(member) = self.members.record(ctx, to) {
                 member.note_answer(ctx.now);
             }
+            self.ask_anew(ctx, to);
         }
     }
 

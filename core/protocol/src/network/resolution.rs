@@ -12,7 +12,7 @@ use crate::address::{Address, Mac, MulticastGroup};
 use crate::error::Rejected;
 use crate::fastpath::next_hop::link_local_bits;
 use crate::fastpath::tables::{Admission, same_subnet};
-use crate::limits::LINK_LOCALS_MAX;
+use crate::limits::{LINK_LOCALS_MAX, NEIGHBORS_ASKED_ANEW_MAX};
 use crate::neighbor::arp::{self, Arp};
 use crate::neighbor::ndp::{self, Ndp};
 use crate::neighbor::{Lapse, Lookup};
@@ -105,6 +105,15 @@ impl Network {
         };
         self.send_frame(ctx, destination, ethertype, payload);
         Ok(())
+    }
+
+    /// Asks `member`, which has refused to hear us, for what packets wait for.
+    pub(super) fn ask_anew(&self, ctx: &mut Ctx<'_>, member: Address) {
+        let mac = Mac::of_member(member, self.id);
+        for ip in self.neighbors.wanted().take(NEIGHBORS_ASKED_ANEW_MAX) {
+            // Without an own address nothing was asked before either.
+            let _ = self.ask(ctx, ip, Some(mac));
+        }
     }
 
     /// Returns the own address to speak to `peer` from: one in its subnet if there is one.

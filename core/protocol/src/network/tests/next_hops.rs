@@ -51,6 +51,27 @@ fn a_lost_question_is_asked_again() {
     assert_eq!(host.frames().len(), 5);
 }
 
+/// It may be the one who has the address, and has not heard the question: it looks at nothing of ours
+/// before it has our certificate.
+#[test]
+fn whoever_lacks_our_certificate_is_asked_again_behind_it() {
+    let mut host = Host::on_private();
+    let b = host.b.address();
+    resolve(&mut host, B_AT, b"\x45packet").unwrap();
+    host.frames();
+    let lacking = |host: &mut Host, millis| {
+        host.now = secs(0) + Duration::from_millis(millis);
+        host.error(b, Verb::MulticastFrame, ErrorCode::NeedMembershipCertificate).unwrap();
+        let asked: Vec<_> = host.frames().iter().map(|f| (f.destination, f.ethertype)).collect();
+        (host.sent(), asked)
+    };
+
+    let bs = Mac::of_member(b, NETWORK);
+    let shown = vec![(b, Verb::NetworkCredentials)];
+    assert_eq!(lacking(&mut host, 20), (shown, vec![(bs, ETHERTYPE_ARP)]));
+    assert_eq!(lacking(&mut host, 40), (vec![], vec![]), "at most once a second");
+}
+
 #[test]
 fn an_answer_to_no_question_is_not_believed() {
     let mut host = Host::on(PortMode::L3, |_| {});
