@@ -99,7 +99,7 @@ async fn a_network_is_joined_with_the_fingerprint_of_its_controller() {
     };
     let alarm = tokio::time::timeout(PATIENCE, alarm).await.unwrap();
     assert_eq!(alarm, (controller.address(), wrong.into(), right));
-    assert_eq!(alice.networks().await.unwrap()[0].standing, Standing::RequestingConfiguration);
+    wait_for(&alice, |status| status.standing == Standing::IdentityConflict).await;
 
     alice.join(invited(right), Port::Packets).await.unwrap();
     wait_for(&alice, |status| status.standing == Standing::Ok).await;
