@@ -29,6 +29,7 @@ static zt_engine make(const struct world *world) {
     config.identity = identity;
     config.planet = world->planet;
     config.planet_len = world->planet_len;
+    config.memory_budget = ZT_MEMORY_BUDGET_MIN;
     config.now_us = now();
     config.unix_ms = microseconds(CLOCK_REALTIME) / 1000;
     FILE *random = fopen("/dev/urandom", "rb");
@@ -112,6 +113,8 @@ int main(int argc, char **argv) {
             if (event.kind == ZT_EVENT_NETWORK)
                 standing = event.standing;
     }
+    /* Before it waits for long, it gives back what it can do without. */
+    CHECK(zt_engine_trim_memory(engine, now()));
     /* A program that stays would keep these, and hand `epoch` to the next engine. */
     char name[ZT_STORE_NAME_LEN];
     static uint8_t bytes[65536];

@@ -1607,6 +1607,11 @@ typedef struct zt_engine_config {
      * The wall clock's time, in ms since the Unix epoch.
      */
     uint64_t unix_ms;
+    /**
+     * How many bytes the node's tables may take, `ZT_MEMORY_BUDGET_MIN` at least. If 0, whatever their own
+     * limits allow.
+     */
+    uint64_t memory_budget;
 } zt_engine_config;
 
 /**
@@ -2372,6 +2377,12 @@ zt_result zt_engine_frame_out(zt_engine engine,
                               size_t capacity,
                               size_t *len,
                               uint64_t *network);
+
+/**
+ * Gives back the memory that the node can do without. Connections in use go on; others are found anew when
+ * they are used. Take out what there is afterwards: who is forgotten is to be saved.
+ */
+zt_result zt_engine_trim_memory(zt_engine engine, uint64_t now_us);
 
 /**
  * Lets time pass up to `now_us`. Calling early is harmless; calling late delays what was due.

@@ -130,6 +130,25 @@ static void null_and_nonsense(zt_node node) {
     EXPECT(zt_node_next_event(node, 0, NULL), ZT_ERROR_NULL_ARGUMENT);
 }
 
+/* Engines that are wrong from the start, one that an older program asks for, and none. */
+static void wrong_engines(void) {
+    char identity[ZT_SECRET_IDENTITY_LEN];
+    EXPECT(zt_identity_generate(identity, sizeof identity), ZT_OK);
+    zt_engine_config config;
+    zt_engine engine;
+    memset(&config, 0, sizeof config);
+    config.struct_size = sizeof config;
+    EXPECT(zt_engine_new(&config, &engine), ZT_ERROR_NULL_ARGUMENT);
+    config.identity = identity;
+    config.memory_budget = ZT_MEMORY_BUDGET_MIN - 1;
+    EXPECT(zt_engine_new(&config, &engine), ZT_ERROR_INVALID_ARGUMENT);
+    config.struct_size = offsetof(zt_engine_config, memory_budget);
+    EXPECT(zt_engine_new(&config, &engine), ZT_OK);
+    EXPECT(zt_engine_trim_memory(engine, 1), ZT_OK);
+    EXPECT(zt_engine_free(engine), ZT_OK);
+    EXPECT(zt_engine_trim_memory(engine, 1), ZT_ERROR_INVALID_HANDLE);
+}
+
 /* Edits the file in the controller's home. */
 static void edit_local_conf(const struct world *world, const char *text) {
     char path[600];
@@ -502,6 +521,7 @@ int main(int argc, char **argv) {
     zt_node node = world.controller;
     wrong_handles(node);
     null_and_nonsense(node);
+    wrong_engines();
     local_conf(&world);
     memory(&world);
     descriptors(node);

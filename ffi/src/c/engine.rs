@@ -1,6 +1,7 @@
 //! The node without sockets, clock, threads or disk, for programs with a loop of their own.
 
 use std::ffi::c_char;
+use std::mem::offset_of;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -48,12 +49,15 @@ pub struct zt_engine_config {
     pub now_us: u64,
     /// The wall clock's time, in ms since the Unix epoch.
     pub unix_ms: u64,
+    /// How many bytes the node's tables may take, `ZT_MEMORY_BUDGET_MIN` at least. If 0, whatever their own
+    /// limits allow.
+    pub memory_budget: u64,
 }
 
 // SAFETY: integers, arrays of them and raw pointers only, the first of which is the size.
 unsafe impl Growing for zt_engine_config {
     const NAME: &'static str = "zt_engine_config";
-    const FIRST_SIZE: usize = size_of::<Self>();
+    const FIRST_SIZE: usize = offset_of!(Self, memory_budget);
 }
 
 static ENGINES: Handles<Mutex<Engine>> = Handles::new(3);
@@ -109,6 +113,7 @@ pub unsafe extern "C" fn zt_engine_new(
             allow_loopback: config.flags & super::config::ZT_CONFIG_ALLOW_LOOPBACK != 0,
             now_us: config.now_us,
             unix_ms: config.unix_ms,
+            memory_budget: (config.memory_budget != 0).then_some(config.memory_budget),
         })?;
         *out = ENGINES.insert(Arc::new(Mutex::new(engine)))?;
         Ok(())
@@ -319,6 +324,13 @@ pub unsafe extern "C" fn zt_engine_frame_out(
         })?;
         was_taken(taken)
     })
+}
+
+/// Gives back the memory that the node can do without. Connections in use go on; others are found anew when
+/// they are used. Take out what there is afterwards: who is forgotten is to be saved.
+#[unsafe(no_mangle)]
+pub extern "C" fn zt_engine_trim_memory(engine: zt_engine, now_us: u64) -> zt_result {
+    boundary(|| with(engine, |engine| Ok(engine.trim_memory(now_us)?)))
 }
 
 /// Lets time pass up to `now_us`. Calling early is harmless; calling late delays what was due.

@@ -24,6 +24,7 @@ use zt_runtime::store::name_of;
 
 use super::error::ZtError;
 use super::events::Event;
+use super::node::memory_budget;
 use super::ports::PortMode;
 use super::worlds::read_world;
 
@@ -54,6 +55,8 @@ pub struct EngineConfig<'a> {
     pub now_us: u64,
     /// The wall clock's time, in ms since the Unix epoch.
     pub unix_ms: u64,
+    /// How many bytes the node's tables may take; as much as their own limits allow if `None`.
+    pub memory_budget: Option<u64>,
 }
 
 /// A node as a value.
@@ -101,7 +104,8 @@ impl Engine {
     ///
     /// # Errors
     ///
-    /// [`ZtError::InvalidArgument`] for the identity, [`ZtError::World`] for the planet.
+    /// [`ZtError::InvalidArgument`] for the identity and a memory budget no node can do with,
+    /// [`ZtError::World`] for the planet.
     pub fn new(config: EngineConfig<'_>) -> Result<Self, ZtError> {
         let identity = SecretIdentity::from_text(config.identity.trim())
             .map_err(|why| ZtError::InvalidArgument(why.to_string()))?;
@@ -121,7 +125,7 @@ impl Engine {
             platform: "embedded/unknown",
             path_rules: PathRules::default(),
             low_bandwidth: false,
-            memory_budget: None,
+            memory_budget: config.memory_budget.map(memory_budget).transpose()?,
             allow_loopback: config.allow_loopback,
         };
         let mut engine = Self {
@@ -269,6 +273,20 @@ impl Engine {
         let now = Instant::from_micros(now_us);
         self.node.handle_timeout(now, &mut self.out, &mut self.frames);
         self.drain();
+    }
+
+    /// Gives back the memory that the node can do without; connections in use go on.
+    ///
+    /// # Errors
+    ///
+    /// None that a program could cause.
+    pub fn trim_memory(&mut self, now_us: u64) -> Result<(), ZtError> {
+        let trimmed = self.command(now_us, Command::TrimMemory);
+        self.out.packets.shrink_to_fit();
+        self.frames.frames.shrink_to_fit();
+        self.events.shrink_to_fit();
+        self.stores.shrink_to_fit();
+        trimmed
     }
 
     /// Returns when to let time pass next, in µs of the program's clock; `None` if only a datagram, a

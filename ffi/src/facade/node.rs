@@ -383,7 +383,7 @@ fn configure(builder: Builder, config: Config) -> Result<Builder, ZtError> {
 }
 
 /// Returns a budget a node can do with.
-fn memory_budget(bytes: u64) -> Result<usize, ZtError> {
+pub(super) fn memory_budget(bytes: u64) -> Result<usize, ZtError> {
     // More than can be addressed is as much as there is.
     let bytes = usize::try_from(bytes).unwrap_or(usize::MAX);
     if bytes < MEMORY_BUDGET_MIN {
