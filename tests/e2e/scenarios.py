@@ -76,7 +76,7 @@ def default_route_only_while_online(world: World) -> str:
     started = time.monotonic()
     member.speaker.wait("offline", OFFLINE_SECONDS, since=since)
     noticed = time.monotonic() - started
-    eventually("the server sees the member", lambda: member.seen_as() == member.host.ip)
+    eventually("the server sees the member", lambda: member.seen_as() == member.host.ip, 2)
 
     world.infra.start()
     eventually("the server sees the gateway again", lambda: member.seen_as() == gateway.host.ip, OFFLINE_SECONDS)

@@ -24,7 +24,7 @@ IPV6_POOL = {
 """Settings that give members an address of each IP version, which they have to ask each other's for."""
 
 REFUSED_FOR_SECONDS = 2.0
-PUSHED_SECONDS = 20.0
+PUSHED_SECONDS = 5.0
 """Members that are not told ask for news once a minute."""
 BETWEEN_CREDENTIALS_SECONDS = 2.0
 

@@ -14,7 +14,7 @@ RELAY_PORT = 443
 RESORTED_TO_SECONDS = 90.0
 """A minute without an answer, and what coming online takes then."""
 MET_SECONDS = 30.0
-BACK_SECONDS = 100.0
+BACK_SECONDS = 90.0
 """Roots are tried by UDP every minute at least, and the connection is kept for 30 s after one has answered, as others
 may send to where the relay stood for it."""
 
