@@ -107,10 +107,14 @@ impl Network {
         Ok(())
     }
 
-    /// Asks `member`, which has refused to hear us, for what packets wait for.
+    /// Asks `member`, which has refused to hear us, for what packets wait for and it was asked.
+    ///
+    /// Anybody can say that it lacks our certificate. Whom we look for only those learn whom the
+    /// question was for.
     pub(super) fn ask_anew(&self, ctx: &mut Ctx<'_>, member: Address) {
         let mac = Mac::of_member(member, self.id);
-        for ip in self.neighbors.wanted().take(NEIGHBORS_ASKED_ANEW_MAX) {
+        let was_asked = |&ip: &IpAddr| self.groups.contains(MulticastGroup::resolving(ip), member);
+        for ip in self.neighbors.wanted().filter(was_asked).take(NEIGHBORS_ASKED_ANEW_MAX) {
             // Without an own address nothing was asked before either.
             let _ = self.ask(ctx, ip, Some(mac));
         }

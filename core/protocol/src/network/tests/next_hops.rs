@@ -56,20 +56,30 @@ fn a_lost_question_is_asked_again() {
 #[test]
 fn whoever_lacks_our_certificate_is_asked_again_behind_it() {
     let mut host = Host::on_private();
-    let b = host.b.address();
+    let (b, c) = (*host.b.public(), host.c.address());
+    host.show_certificate(&b, UNIX);
+    let b = b.address();
+    let likes = [(NETWORK, MulticastGroup::resolving(B_AT))];
+    let like = wire_multicast::write_likes(&likes).next().unwrap();
+    host.receive(b, Verb::MulticastLike, &like, |networks, ctx, _, rx| {
+        networks.handle_like(ctx, rx, &|_| true)
+    })
+    .unwrap();
     resolve(&mut host, B_AT, b"\x45packet").unwrap();
-    host.frames();
-    let lacking = |host: &mut Host, millis| {
+    host.settle();
+    let lacking = |host: &mut Host, from, millis| {
         host.now = secs(0) + Duration::from_millis(millis);
-        host.error(b, Verb::MulticastFrame, ErrorCode::NeedMembershipCertificate).unwrap();
+        host.error(from, Verb::MulticastFrame, ErrorCode::NeedMembershipCertificate).unwrap();
         let asked: Vec<_> = host.frames().iter().map(|f| (f.destination, f.ethertype)).collect();
         (host.sent(), asked)
     };
 
     let bs = Mac::of_member(b, NETWORK);
     let shown = vec![(b, Verb::NetworkCredentials)];
-    assert_eq!(lacking(&mut host, 20), (shown, vec![(bs, ETHERTYPE_ARP)]));
-    assert_eq!(lacking(&mut host, 40), (vec![], vec![]), "at most once a second");
+    assert_eq!(lacking(&mut host, b, 20), (shown, vec![(bs, ETHERTYPE_ARP)]));
+    assert_eq!(lacking(&mut host, b, 40), (vec![], vec![]), "at most once a second");
+    let shown = vec![(c, Verb::NetworkCredentials)];
+    assert_eq!(lacking(&mut host, c, 60), (shown, vec![]), "who was not asked learns nothing");
 }
 
 #[test]
